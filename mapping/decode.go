@@ -1,0 +1,137 @@
+package mapping
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"unicode/utf8"
+)
+
+// member is one member of a JSON object, in the order it was written.
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// decodeObject reads one JSON object, exactly: encoding/json alone would fold
+// the case of names and take the last of several equal ones.
+func decodeObject(b []byte) ([]member, error) {
+	if !utf8.Valid(b) {
+		return nil, errors.New("JSON: must be valid UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("JSON: must be an object")
+	}
+	var members []member
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, fmt.Errorf("JSON: %w", err)
+		}
+		name, _ := t.(string)
+		if slices.ContainsFunc(members, func(m member) bool { return m.name == name }) {
+			return nil, fault(name, "", "must be given once")
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, fmt.Errorf("JSON: %w", err)
+		}
+		members = append(members, member{name, value})
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, fmt.Errorf("JSON: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("JSON: nothing may follow the object")
+	}
+	return members, nil
+}
+
+// decodeWire reads the members of a permission by their exact names.
+func decodeWire(b []byte) (wire, error) {
+	members, err := decodeObject(b)
+	if err != nil {
+		return wire{}, err
+	}
+	var w wire
+	texts := map[string]*string{
+		"arn": &w.ARN, "stage": &w.Stage, "httpVerb": &w.HTTPVerb, "resource": &w.Resource,
+		"scope": &w.Scope, "role": &w.Role, "group": &w.Group, "principalType": &w.PrincipalType,
+		"tenant": &w.Tenant, "expiresAt": &w.ExpiresAt, "description": &w.Description,
+	}
+	flags := map[string]*bool{"authenticated": &w.Authenticated, "registered": &w.Registered}
+	given := map[string]bool{}
+	var errs []error
+	for _, m := range members {
+		given[m.name] = true
+		switch text, flag := texts[m.name], flags[m.name]; {
+		case text != nil:
+			errs = append(errs, decodeText(m, text))
+		case flag != nil:
+			errs = append(errs, decodeFlag(m, flag))
+		default:
+			errs = append(errs, fault(m.name, string(m.value), "is not a field of a permission (names are case-sensitive)"))
+		}
+	}
+	for _, name := range []string{"arn", "stage", "httpVerb", "resource"} {
+		if !given[name] {
+			errs = append(errs, fault(name, "", "must be given"))
+		}
+	}
+	return w, errors.Join(errs...)
+}
+
+// decodeText refuses an empty value where leaving it out would mean something
+// else: a scope that a template failed to fill must not widen a permission.
+func decodeText(m member, to *string) error {
+	if len(m.value) == 0 || m.value[0] != '"' {
+		return fault(m.name, string(m.value), "must be a string")
+	}
+	if err := json.Unmarshal(m.value, to); err != nil {
+		return fault(m.name, string(m.value), "must be a string")
+	}
+	if *to == "" && m.name != "resource" && m.name != "description" {
+		return fault(m.name, "", "must not be empty")
+	}
+	return nil
+}
+
+func decodeFlag(m member, to *bool) error {
+	switch string(m.value) {
+	case "true":
+		*to = true
+	case "false":
+	default:
+		return fault(m.name, string(m.value), "must be true or false")
+	}
+	return nil
+}
+
+// ParsePermissions reads a JSON array of permissions, or a single one. All
+// faults of all entries come back together, each with the entry's place
+// (counted from 1), and then no permissions.
+func ParsePermissions(b []byte) ([]Permission, error) {
+	entries := []json.RawMessage{b}
+	if trimmed := bytes.TrimLeft(b, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+		if err := json.Unmarshal(b, &entries); err != nil {
+			return nil, fmt.Errorf("JSON: must be an array of permissions: %w", err)
+		}
+	}
+	var errs []error
+	permissions := make([]Permission, 0, len(entries))
+	for i, entry := range entries {
+		p, err := ParsePermission(entry)
+		for _, f := range Faults(err) {
+			errs = append(errs, fmt.Errorf("permission %d: %w", i+1, f))
+		}
+		permissions = append(permissions, p)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return permissions, nil
+}

@@ -1,0 +1,99 @@
+package mapping
+
+import (
+	"strconv"
+	"strings"
+)
+
+// reading is one way to read a request path: its text without the leading
+// slash, cut into segments, and whether one / follows the last.
+type reading struct {
+	text     string
+	segments []string
+	slash    bool
+}
+
+// read cuts a request path. ok is false where no route may ever be found: no
+// leading slash, an empty inner segment, or a . or .. segment, which the
+// gateway and the service behind it may resolve differently.
+func read(path string) (r reading, ok bool) {
+	text, rooted := strings.CutPrefix(path, "/")
+	if !rooted {
+		return reading{}, false
+	}
+	r.text = text
+	if text == "" {
+		return r, true
+	}
+	body, slash := strings.CutSuffix(text, "/")
+	r.slash = slash
+	r.segments = strings.Split(body, "/")
+	for _, s := range r.segments {
+		if s == "" || isDots(s) {
+			return reading{}, false
+		}
+	}
+	return r, true
+}
+
+// withoutSlash is the reading that a REST API routes: /x/ goes to /x.
+func (r reading) withoutSlash() reading {
+	if r.slash {
+		r.text = r.text[:len(r.text)-1]
+		r.slash = false
+	}
+	return r
+}
+
+// isDots reports whether a segment is . or .., plain or percent-encoded.
+func isDots(s string) bool {
+	dots := 0
+	for s != "" {
+		switch {
+		case s[0] == '.':
+			s = s[1:]
+		case len(s) >= 3 && s[0] == '%' && s[1] == '2' && (s[2] == 'e' || s[2] == 'E'):
+			s = s[3:]
+		default:
+			return false
+		}
+		dots++
+	}
+	return dots == 1 || dots == 2
+}
+
+// percentDecode decodes once (RFC 3986, section 2.1). What is no valid escape
+// stays as it is: HTTP APIs hand over paths that are decoded already, where a %
+// may stand alone.
+func percentDecode(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+			b.WriteByte(unhex(s[i+1])<<4 | unhex(s[i+2]))
+			i += 2
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c <= 'F':
+		return c - 'A' + 10
+	}
+	return c - 'a' + 10
+}
+
+func ordinal(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,239 @@
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Permission lets whoever meets its requirement call what its resource names.
+// Only [ParsePermission] and UnmarshalJSON make one, so its fields are
+// canonical: verb in upper case, scopes sorted, tenant in lower case.
+type Permission struct {
+	API      API
+	Verb     Verb
+	Resource Resource
+	Requires Requirement
+	// Registered says that the permission only names its route: nobody may call
+	// the route through it. Requires is then zero.
+	Registered bool
+	// ExpiresAt ends the permission: it is held before that instant. Zero is
+	// "never".
+	ExpiresAt   time.Time
+	Description string
+}
+
+// wire is a permission as it is written. Its names are the names everywhere.
+type wire struct {
+	ARN           string `json:"arn"`
+	Stage         string `json:"stage"`
+	HTTPVerb      string `json:"httpVerb"`
+	Resource      string `json:"resource"`
+	Scope         string `json:"scope,omitempty"`
+	Role          string `json:"role,omitempty"`
+	Group         string `json:"group,omitempty"`
+	PrincipalType string `json:"principalType,omitempty"`
+	Tenant        string `json:"tenant,omitempty"`
+	Authenticated bool   `json:"authenticated,omitempty"`
+	Registered    bool   `json:"registered,omitempty"`
+	ExpiresAt     string `json:"expiresAt,omitempty"`
+	Description   string `json:"description,omitempty"`
+}
+
+const maxDescription = 512
+
+// ParsePermission reads one permission from JSON. The error joins every fault
+// it has, each a [*FieldError]; see [Faults]. Unknown members are refused: a
+// misspelt "tenant" would otherwise widen the permission.
+func ParsePermission(b []byte) (Permission, error) {
+	w, err := decodeWire(b)
+	if err != nil {
+		return Permission{}, err
+	}
+	return parseWire(w)
+}
+
+func parseWire(w wire) (Permission, error) {
+	p := Permission{Registered: w.Registered, Description: w.Description}
+	var errs []error
+	note := func(err error) { errs = append(errs, err) }
+	note(checkARN(w.ARN))
+	note(checkStage(w.Stage))
+	p.API = API{ARN: w.ARN, Stage: w.Stage}
+	var err error
+	p.Verb, err = ParseVerb(w.HTTPVerb)
+	note(err)
+	p.Resource, err = ParseResource(w.Resource)
+	note(err)
+	p.Requires, err = parseRequirement(w)
+	note(err)
+	p.ExpiresAt, err = parseExpiry(w.ExpiresAt)
+	note(err)
+	note(checkDescription(w.Description))
+	if err := errors.Join(errs...); err != nil {
+		return Permission{}, err
+	}
+	if err := p.checkWhole(w); err != nil {
+		return Permission{}, err
+	}
+	return p, nil
+}
+
+// checkWhole checks the rules that several fields make together.
+func (p Permission) checkWhole(w wire) error {
+	var errs []error
+	none := p.Requires.empty()
+	switch {
+	case p.Registered && (!none || p.Requires.PrincipalType != "" || p.Requires.Tenant != ""):
+		errs = append(errs, fault("registered", "true", "must stand without scope, role, group, authenticated, principalType and tenant: it names a route that nobody may call"))
+	case p.Registered && p.Resource.IsPattern():
+		errs = append(errs, fault("registered", "true", "must name a route, not a pattern with *"))
+	case p.Registered && !p.ExpiresAt.IsZero():
+		errs = append(errs, fault("expiresAt", w.ExpiresAt, "must not be given with registered: naming a route does not expire"))
+	case !p.Registered && none:
+		errs = append(errs, fault("scope", w.Scope, "must be given, or role, group or authenticated: a missing requirement is never public"))
+	}
+	if p.Verb == Connect && p.Resource.Shape() != "" {
+		errs = append(errs, fault("resource", w.Resource, "must be empty for $connect"))
+	}
+	// The longest form counts: OPTIONS for ANY, and two characters for the
+	// guards that a policy puts beside a route.
+	if n := utf8.RuneCountInString(p.API.ARN) + len(p.API.Stage) + len("//OPTIONS/") + utf8.RuneCountInString(p.Resource.Glob()) + len("/?*"); n > MaxResourceARN {
+		errs = append(errs, fault("resource", w.Resource, fmt.Sprintf("must make a resource ARN of at most %d characters, makes %d", MaxResourceARN, n)))
+	}
+	return errors.Join(errs...)
+}
+
+func parseExpiry(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || t.Year() < 2000 || t.Year() > 9999 {
+		return time.Time{}, fault("expiresAt", s, "must be a time of RFC 3339, such as 2027-01-31T12:00:00Z")
+	}
+	// Whole seconds, rounded down: the precision of a policy's conditions.
+	return t.UTC().Truncate(time.Second), nil
+}
+
+func checkDescription(s string) error {
+	if len(s) > maxDescription {
+		return fault("description", s, "must be at most 512 bytes")
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return fault("description", s, "must be valid UTF-8 without control characters")
+	}
+	return nil
+}
+
+// MarshalJSON writes the wire format.
+func (p Permission) MarshalJSON() ([]byte, error) { return json.Marshal(p.wire()) }
+
+func (p Permission) wire() wire {
+	w := wire{
+		ARN:           p.API.ARN,
+		Stage:         p.API.Stage,
+		HTTPVerb:      string(p.Verb),
+		Resource:      p.Resource.String(),
+		Scope:         strings.Join(p.Requires.Scopes, " "),
+		Role:          p.Requires.Role,
+		Group:         p.Requires.Group,
+		PrincipalType: string(p.Requires.PrincipalType),
+		Tenant:        p.Requires.Tenant,
+		Authenticated: p.Requires.Authenticated,
+		Registered:    p.Registered,
+		Description:   p.Description,
+	}
+	if !p.ExpiresAt.IsZero() {
+		w.ExpiresAt = p.ExpiresAt.Format(time.RFC3339)
+	}
+	return w
+}
+
+// UnmarshalJSON reads the wire format as [ParsePermission] does.
+func (p *Permission) UnmarshalJSON(b []byte) error {
+	parsed, err := ParsePermission(b)
+	if err == nil {
+		*p = parsed
+	}
+	return err
+}
+
+// Route is the route that a permission names; ok is false for a pattern.
+func (p Permission) Route() (r Route, ok bool) {
+	return Route{API: p.API, Verb: p.Verb, Resource: p.Resource}, !p.Resource.IsPattern()
+}
+
+// HeldBy reports whether the caller may use the permission at the instant now.
+// It does not ask whether the table trusts the caller.
+func (p Permission) HeldBy(c Caller, now time.Time) bool {
+	return !p.Registered && p.current(now) && p.Requires.HeldBy(c)
+}
+
+func (p Permission) current(now time.Time) bool {
+	return p.ExpiresAt.IsZero() || now.Before(p.ExpiresAt)
+}
+
+// ID is a hash of the canonical API, verb, resource shape and requirements: the
+// same permission has the same id wherever and whenever it is imported.
+// expiresAt and description are not part of it.
+func (p Permission) ID() string {
+	q := p.Requires
+	return contentID("permission", p.API.ARN, p.API.Stage, string(p.Verb), p.Resource.Shape(),
+		strings.Join(q.Scopes, " "), q.Role, q.Group, string(q.PrincipalType), q.Tenant,
+		fmt.Sprint(q.Authenticated), fmt.Sprint(p.Registered))
+}
+
+// Route is one route of an API: what a client can call.
+type Route struct {
+	API      API
+	Verb     Verb
+	Resource Resource
+}
+
+// ID is a hash of the route's API, verb and shape.
+func (r Route) ID() string {
+	return contentID("route", r.API.ARN, r.API.Stage, string(r.Verb), r.Resource.Shape())
+}
+
+// String is how people write a route: "GET /orders/{id}".
+func (r Route) String() string {
+	if r.Verb == Connect {
+		return string(Connect)
+	}
+	return string(r.Verb) + " /" + r.Resource.String()
+}
+
+// NewRoute checks and makes a route of an API.
+func NewRoute(api API, verb, resource string) (Route, error) {
+	v, err := ParseVerb(verb)
+	if err != nil {
+		return Route{}, err
+	}
+	r, err := ParseResource(resource)
+	if err != nil {
+		return Route{}, err
+	}
+	if r.IsPattern() {
+		return Route{}, fault("resource", resource, "must be a route, not a pattern with *")
+	}
+	return Route{API: api, Verb: v, Resource: r}, nil
+}
+
+// contentID hashes its parts with their lengths, so that no two lists of parts
+// run together, to 128 bits.
+func contentID(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(binary.AppendUvarint(nil, uint64(len(p))))
+		h.Write([]byte(p))
+	}
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:16]))
+}

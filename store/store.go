@@ -1,0 +1,164 @@
+// Package store keeps permission tables: the contract that every back end
+// fulfils, and the [Cache] in front of it.
+//
+// In goes a change to the table of one API stage; out comes a whole table as
+// of one revision, never half a change. The back ends are store/dynamo (Amazon
+// DynamoDB) and store/bolt (embedded); both pass the one suite in
+// store/storetest.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"scopegate/mapping"
+)
+
+// Errors that a Store's methods wrap; tell them apart with errors.Is. Any other
+// error is an outage: nothing is known about the table, and nobody may be
+// refused because of it.
+var (
+	// ErrNotFound: the API is not registered (or was deleted).
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: the table has moved on from the revision that the change was
+	// made for; nothing was written.
+	ErrConflict = errors.New("revision conflict")
+	// ErrInvalid: the change itself is wrong; nothing was written.
+	ErrInvalid = errors.New("invalid change")
+	// ErrUnknown: the store did not say whether the change was committed, and
+	// could not be asked. Repeating the same Change (same ID) is safe.
+	ErrUnknown = errors.New("outcome unknown")
+)
+
+// Revision is the version of one table. Number counts its changes; Incarnation
+// is random for each life of the table, so that a table deleted and made anew
+// never passes for its predecessor. Compare revisions whole, with ==.
+// The zero Revision is that of a table that does not exist.
+type Revision struct {
+	Number      uint64
+	Incarnation string
+}
+
+// String is the revision as logs and ETags show it.
+func (r Revision) String() string {
+	if r == (Revision{}) {
+		return "none"
+	}
+	return fmt.Sprintf("%d-%s", r.Number, r.Incarnation)
+}
+
+// Owner may edit the permissions, routes and document of one API.
+type Owner struct {
+	Tenant string `json:"tenant"`
+	Role   string `json:"role,omitempty"`
+	Group  string `json:"group,omitempty"`
+}
+
+// Complete says that a table lists every route of its API. The zero Complete
+// says that it may not.
+type Complete struct {
+	Source string    `json:"source"` // where the routes came from, such as the hash of the OpenAPI document
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+}
+
+// Meta is the head of a table: all of it but its permissions and routes.
+type Meta struct {
+	API        mapping.API
+	Revision   Revision
+	Generation uint64 // back ends keep one generation of items beside the next
+	Name       string
+	Complete   *Complete
+	Owners     []Owner
+	Trust      []mapping.Trust
+}
+
+// Snapshot is a whole table as of Meta.Revision. Permissions and Routes are
+// sorted by their ids. Routes holds every route ever named and not deleted,
+// those of the permissions included.
+type Snapshot struct {
+	Meta
+	Permissions []mapping.Permission
+	Routes      []mapping.Route
+}
+
+// Change is one change to one table: all of it happens, or nothing.
+type Change struct {
+	// ID identifies the change (a ULID). Committing the same ID again does
+	// nothing and answers as the first time, so that an ambiguous answer can be
+	// settled by repeating it.
+	ID  string
+	API mapping.API
+	// If is the revision that the change was made for; the zero Revision means
+	// that the table must not exist yet.
+	If Revision
+
+	Put          []mapping.Permission // added, or replaced by id; each registers its route
+	Remove       []string             // ids of permissions; their routes stay registered
+	PutRoutes    []mapping.Route      // registered without a permission
+	RemoveRoutes []string             // ids of routes that no permission names after this change
+	// Head, when not nil, replaces name, completeness, owners and trust.
+	Head *Head
+	// Delete takes the whole table away and leaves a tombstone; it stands alone.
+	Delete bool
+
+	By        string    // principal id of who asked for it
+	RequestID string    // of the request that asked for it
+	At        time.Time // when
+}
+
+// Head is what a Change may replace of Meta.
+type Head struct {
+	Name     string
+	Complete *Complete
+	Owners   []Owner
+	Trust    []mapping.Trust
+}
+
+// Record is what the audit trail keeps of one change. It is never changed, and
+// outlives the table.
+type Record struct {
+	ChangeID      string      `json:"changeId"`
+	API           mapping.API `json:"-"`
+	Before, After Revision    `json:"-"`
+	By            string      `json:"by"`
+	RequestID     string      `json:"requestId,omitempty"`
+	At            time.Time   `json:"at"`
+	// Added, Removed and Replaced list permissions as they were and are; for a
+	// change too large for one record they are nil and the counts stand alone.
+	Added, Removed []mapping.Permission
+	Counts         Counts
+}
+
+// Counts sums up a change.
+type Counts struct {
+	Put, Removed, RoutesPut, RoutesRemoved int
+	HeadChanged, Deleted                   bool
+}
+
+// Store keeps tables. All methods may be called from several goroutines, honour
+// their context, and read what was last written (no eventual consistency).
+type Store interface {
+	// Meta reads the head of a table: one cheap read. ErrNotFound if it does
+	// not exist.
+	Meta(ctx context.Context, api mapping.API) (Meta, error)
+	// Load reads a table as of one revision: never half a change. ErrNotFound
+	// if it does not exist.
+	Load(ctx context.Context, api mapping.API) (Snapshot, error)
+	// Commit makes one change, its audit record with it, and answers with the
+	// new head. ErrConflict if the table is not at change.If, ErrInvalid if the
+	// change breaks a rule (then the error says which), ErrUnknown if the
+	// outcome could not be settled. In all but the last case nothing was
+	// written.
+	Commit(ctx context.Context, change Change) (Meta, error)
+	// APIs lists the tables that exist, sorted by ARN and stage.
+	APIs(ctx context.Context) ([]mapping.API, error)
+	// Audit lists the records of a table, newest first, at most limit (at most
+	// 1,000) of those before the change id given ("" for the newest). It works
+	// for tables that were deleted.
+	Audit(ctx context.Context, api mapping.API, before string, limit int) ([]Record, error)
+	// Close releases what the store holds. Nothing may be called after it.
+	Close() error
+}
