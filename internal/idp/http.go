@@ -173,7 +173,7 @@ func formSpec(form url.Values, version string) (Spec, error) {
 	}
 	f := formReader{form: form}
 	s := Spec{
-		Version: orElse(f.text("version"), version),
+		Version: versionOf(orElse(f.text("version"), version)),
 		Scopes:  f.list("scopes"), Roles: f.list("roles"), Groups: f.list("groups"),
 		Expired: f.flag("expired"), Forged: f.flag("forged"), GroupsOverage: f.flag("overage"),
 		ObjectID: f.text("oid"), Subject: f.text("sub"), AppID: f.text("client_id"),
@@ -184,11 +184,17 @@ func formSpec(form url.Values, version string) (Spec, error) {
 		s.App = f.flag("app")
 	}
 	s.Audience = orElse(f.text("audience"), orElse(f.text("resource"), strings.TrimSuffix(f.text("scope"), "/.default")))
-	s.Version = map[string]string{"1": "1.0", "v1": "1.0", "2": "2.0", "v2": "2.0"}[s.Version]
-	if v := orElse(f.text("version"), version); s.Version == "" {
-		s.Version = v
-	}
 	return s, f.err
+}
+
+func versionOf(s string) string {
+	switch s {
+	case "1", "v1":
+		return "1.0"
+	case "2", "v2":
+		return "2.0"
+	}
+	return s
 }
 
 // formReader keeps the first fault, so that formSpec reads as a list.
