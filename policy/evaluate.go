@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"scopegate/mapping"
 )
 
 // Decision is what a policy document says about one request.
@@ -70,43 +72,13 @@ func (r request) inResource(s Statement) bool {
 func anyGlob(globs []string, s string, fold bool) bool {
 	for _, g := range globs {
 		if fold {
-			g, s = strings.ToLower(g), strings.ToLower(s)
+			g, s = strings.ToLower(g), strings.ToLower(s) // actions are not case-sensitive
 		}
-		if Match(g, s) {
+		if mapping.Match(g, s) {
 			return true
 		}
 	}
 	return false
-}
-
-// Match reports whether the IAM glob matches all of s. It goes back to the
-// last * only, so it never takes more than len(glob)·len(s) steps.
-// ? stands for one character: one rune where s is UTF-8.
-func Match(glob, s string) bool {
-	g, i := 0, 0
-	star, mark := -1, 0
-	for i < len(s) {
-		switch {
-		case g < len(glob) && glob[g] == '*':
-			star, mark = g, i
-			g++
-		case g < len(glob) && glob[g] == '?':
-			g++
-			i += runeLen(s[i:])
-		case g < len(glob) && glob[g] == s[i]:
-			g++
-			i++
-		case star >= 0:
-			mark += runeLen(s[mark:])
-			g, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	for g < len(glob) && glob[g] == '*' {
-		g++
-	}
-	return g == len(glob)
 }
 
 // meets reports whether every condition holds; unknown is the answer for what
@@ -123,16 +95,19 @@ func (r request) meets(c Condition, unknown bool) bool {
 }
 
 func (r request) meetsAny(operator, key string, values []string, unknown bool) bool {
+	// Several values are alternatives, but a negated operator must hold for
+	// each (AWS: "Conditions with multiple context keys or values").
+	negated := strings.Contains(operator, "Not")
 	for _, v := range values {
 		met, known := r.condition(operator, key, v)
 		if !known {
 			met = unknown
 		}
-		if met {
-			return true
+		if met != negated {
+			return met
 		}
 	}
-	return false
+	return negated && len(values) > 0
 }
 
 func (r request) condition(operator, key, value string) (met, known bool) {
@@ -197,19 +172,4 @@ func (r request) address(operator, value string) (met, known bool) {
 		return !in, true
 	}
 	return false, false
-}
-
-func runeLen(s string) int {
-	if s == "" {
-		return 0
-	}
-	if s[0] < 0x80 {
-		return 1
-	}
-	for i := range s {
-		if i > 0 {
-			return i
-		}
-	}
-	return len(s)
 }
