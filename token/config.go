@@ -1,0 +1,201 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Microsoft's public cloud. Others: login.microsoftonline.us, login.partner.microsoftonline.cn.
+const (
+	DefaultAuthority = "https://login.microsoftonline.com"
+	DefaultSTS       = "https://sts.windows.net"
+)
+
+const (
+	maxSkew   = 10 * time.Minute
+	wellKnown = "/.well-known/openid-configuration"
+)
+
+// OIDCIssuer is an issuer other than Entra.
+type OIDCIssuer struct {
+	Issuer       string   // compared with iss byte by byte
+	DiscoveryURL string   // where its discovery document is, with or without /.well-known/openid-configuration; "" = Issuer
+	Audiences    []string // at least one
+}
+
+// Config of a Verifier. URLs are https; plain http is taken on loopback hosts
+// only, for the local provider.
+type Config struct {
+	TenantIDs []string // Entra tenants (GUID); each stands for its v1 and its v2 issuer
+	Authority string   // "" = DefaultAuthority
+	STS       string   // the v1 issuers' base; "" = DefaultSTS
+	Audiences []string // of the Entra tenants; needed as soon as there is one
+	Issuers   []OIDCIssuer
+
+	ClockSkew  time.Duration    // leeway on exp, nbf and iat alike, 0 to 10 minutes
+	Now        func() time.Time // nil = time.Now
+	HTTPClient *http.Client     // nil = one of our own; redirects, body size and time are bounded in any case
+}
+
+var (
+	guid       = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	entraHosts = []string{
+		"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
+		"login.microsoft.com", "login.windows.net", "sts.windows.net", "sts.chinacloudapi.cn",
+	}
+)
+
+// issuers turns the settings into issuers and reports all their faults at once.
+func (c Config) issuers() ([]*issuer, error) {
+	var faults faults
+	authority := faults.url("Authority", orElse(c.Authority, DefaultAuthority))
+	sts := faults.url("STS", orElse(c.STS, DefaultSTS))
+	if c.ClockSkew < 0 || c.ClockSkew > maxSkew {
+		faults.add("ClockSkew: %v is not between 0 and %v", c.ClockSkew, maxSkew)
+	}
+	if len(c.TenantIDs)+len(c.Issuers) == 0 {
+		faults.add("no TenantIDs and no Issuers: every token would be refused")
+	}
+	var list []*issuer
+	list = append(list, c.entraIssuers(&faults, authority, sts)...)
+	for i, other := range c.Issuers {
+		name := fmt.Sprintf("Issuers[%d]", i)
+		list = append(list, other.issuer(&faults, name, []string{hostOf(authority), hostOf(sts)}))
+	}
+	faults.duplicates(list)
+	return list, errors.Join(faults...)
+}
+
+func (c Config) entraIssuers(faults *faults, authority, sts string) []*issuer {
+	if len(c.TenantIDs) == 0 {
+		return nil
+	}
+	audiences := faults.audiences("Audiences", c.Audiences)
+	var list []*issuer
+	for i, tenant := range c.TenantIDs {
+		tid := strings.ToLower(tenant)
+		if !guid.MatchString(tid) {
+			faults.add("TenantIDs[%d]: %q is not a GUID; common and organizations are no tenants", i, tenant)
+			continue
+		}
+		v2 := authority + "/" + tid + "/v2.0"
+		list = append(list,
+			&issuer{iss: v2, discovery: v2, tenant: tid, version: "2.0", v2: v2, audiences: audiences},
+			&issuer{iss: sts + "/" + tid + "/", discovery: authority + "/" + tid, tenant: tid, version: "1.0", v2: v2, audiences: audiences})
+	}
+	return list
+}
+
+func (o OIDCIssuer) issuer(faults *faults, name string, entra []string) *issuer {
+	faults.url(name+".Issuer", o.Issuer)
+	if host := hostOf(o.Issuer); slices.Contains(entraHosts, host) || slices.Contains(entra, host) {
+		faults.add("%s.Issuer: %q is an Entra host: give its tenant in TenantIDs", name, o.Issuer)
+	}
+	discovery := strings.TrimSuffix(orElse(o.DiscoveryURL, o.Issuer), wellKnown)
+	return &issuer{
+		iss:       o.Issuer,
+		discovery: faults.url(name+".DiscoveryURL", discovery),
+		audiences: faults.audiences(name+".Audiences", o.Audiences),
+	}
+}
+
+// faults collects what is wrong with the settings.
+type faults []error
+
+func (f *faults) add(format string, args ...any) {
+	*f = append(*f, fmt.Errorf("token settings: "+format, args...))
+}
+
+// url gives the URL without a trailing slash.
+func (f *faults) url(name, s string) string {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "":
+		f.add("%s: %q is no URL", name, s)
+	case strings.ContainsAny(s, "{}"):
+		f.add("%s: %q is a template: name one issuer", name, s)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		f.add("%s: user, query and fragment have no place in it", name)
+	case !fetchable(u):
+		f.add("%s: %q is not https (http is for loopback hosts)", name, s)
+	}
+	return strings.TrimRight(s, "/")
+}
+
+// audiences maps what tokens say, in canonical spelling, to what was configured.
+// An empty list must never mean "any": that switched the check off elsewhere.
+func (f *faults) audiences(name string, list []string) map[string]string {
+	if len(list) == 0 {
+		f.add("%s: none; a token for any other API would be taken", name)
+	}
+	m := make(map[string]string, len(list))
+	for i, audience := range list {
+		if audience == "" || strings.ContainsFunc(audience, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			f.add("%s[%d]: %q is empty or holds white space", name, i, audience)
+		}
+		if _, twice := m[canonicalAudience(audience)]; !twice {
+			m[canonicalAudience(audience)] = audience
+		}
+	}
+	return m
+}
+
+func (f *faults) duplicates(list []*issuer) {
+	seen := map[string]bool{}
+	for _, is := range list {
+		if seen[is.iss] {
+			f.add("issuer %q is there twice", is.iss)
+		}
+		seen[is.iss] = true
+	}
+}
+
+// canonicalAudience ignores what Entra itself varies: the trailing slash of an
+// App ID URI (v1 tokens) and nothing else but the case of a client id.
+func canonicalAudience(s string) string {
+	if strings.HasPrefix(s, "api://") {
+		return strings.TrimSuffix(s, "/")
+	}
+	if lower := strings.ToLower(s); guid.MatchString(lower) {
+		return lower
+	}
+	return s
+}
+
+// fetchable allows https, and http to this very machine.
+func fetchable(u *url.URL) bool {
+	if u.Host == "" || u.User != nil {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func hostOf(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

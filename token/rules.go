@@ -1,0 +1,166 @@
+package token
+
+import (
+	"strings"
+	"time"
+)
+
+// MaxLife is the longest life of a token that is accepted: Entra's longest
+// (continuous access evaluation) live 28 hours. Revocations need to be kept for
+// no longer.
+const MaxLife = 29 * time.Hour
+
+// claims judges what was signed at a time, with one skew for all clocks. Each
+// rule's source is Microsoft's "Access token claims reference" and "Secure
+// applications and APIs by validating claims", or the RFC it names.
+func (is *issuer) claims(p payload, now time.Time, skew time.Duration) (Claims, error) {
+	r := &reader{payload: p}
+	c := Claims{
+		Issuer:    is.iss,
+		Subject:   r.text("sub"),
+		IssuedAt:  r.needDate("iat"),
+		NotBefore: r.date("nbf"),
+		Expires:   r.needDate("exp"),
+	}
+	c.End = c.Expires.Add(skew)
+	audiences := r.textOrTexts("aud")
+	if is.entra() {
+		is.readEntra(r, &c)
+	} else {
+		readOther(r, &c)
+	}
+	if r.err != nil {
+		return Claims{}, r.err
+	}
+	if c.Audience = is.audience(audiences); c.Audience == "" {
+		return Claims{}, refuse(ReasonAudience)
+	}
+	if reason := c.checkTimes(now, skew); reason != "" {
+		return Claims{}, refuse(reason)
+	}
+	reason := is.checkPurpose(r, &c)
+	if r.err != nil {
+		return Claims{}, r.err
+	}
+	if reason != "" {
+		return Claims{}, refuse(reason)
+	}
+	return c, nil
+}
+
+// readEntra reads the claims that only Entra's word counts for. iss, ver and tid
+// are one tuple: tid says whose oid it is.
+func (is *issuer) readEntra(r *reader, c *Claims) {
+	c.Version = r.needText("ver")
+	c.TenantID = r.needText("tid")
+	switch {
+	case r.err != nil:
+	case c.Version != is.version:
+		r.fail(ReasonVersion)
+	case c.TenantID != is.tenant:
+		r.fail(ReasonTenant)
+	}
+	c.ObjectID = r.needText("oid")
+	if !guid.MatchString(c.ObjectID) {
+		r.fail(ReasonClaimType)
+	}
+	c.AppID = r.text(map[string]string{"1.0": "appid", "2.0": "azp"}[is.version])
+	c.ID = r.text("uti")
+	c.Scopes = r.words("scp")
+	c.Roles = r.texts("roles")
+	c.Groups = r.texts("groups")
+	c.GroupsUnknown = r.has("_claim_names", "groups") || r.unlessFalse("hasgroups")
+}
+
+// readOther takes scope as a string (RFC 9068, 2.2.3) or as an array, which some
+// issuers write; sub stands for the principal and is needed.
+func readOther(r *reader, c *Claims) {
+	if c.Subject == "" {
+		r.fail(ReasonClaimMissing)
+	}
+	c.AppID = r.text("azp")
+	c.ID = r.text("jti")
+	for _, s := range r.textOrTexts("scope") {
+		c.Scopes = append(c.Scopes, splitWords(s)...)
+	}
+	c.Roles = r.textOrTexts("roles")
+	c.Groups = r.textOrTexts("groups")
+}
+
+// audience is the first of the token's that is configured. Of several that
+// match, the others are not looked at: no more is granted for more audiences.
+func (is *issuer) audience(claimed []string) string {
+	for _, a := range claimed {
+		if configured, ok := is.audiences[canonicalAudience(a)]; ok {
+			return configured
+		}
+	}
+	return ""
+}
+
+// checkTimes is RFC 7519, 4.1.4 to 4.1.6, with a bound on the whole life.
+func (c *Claims) checkTimes(now time.Time, skew time.Duration) Reason {
+	life := c.Expires.Sub(c.IssuedAt)
+	switch {
+	case !now.Before(c.End):
+		return ReasonExpired
+	case c.NotBefore.After(now.Add(skew)):
+		return ReasonNotYet
+	case c.IssuedAt.After(now.Add(skew)):
+		return ReasonFuture
+	case life <= 0 || life > MaxLife:
+		return ReasonLifetime
+	}
+	return ""
+}
+
+// checkPurpose keeps other signed things of the same issuer out (RFC 8725, 3.12):
+// they have the same keys and may have the same audience.
+func (is *issuer) checkPurpose(r *reader, c *Claims) Reason {
+	if r.hasAny("at_hash", "c_hash", "s_hash", "events") {
+		return ReasonIDToken
+	}
+	if !is.entra() {
+		return checkOtherPurpose(r)
+	}
+	if r.hasAny("nonce") {
+		return ReasonIDToken
+	}
+	return c.checkEntraPurpose(r.text("idtyp"))
+}
+
+// checkOtherPurpose reads Keycloak's typ and Cognito's token_use. Keycloak before
+// version 25 put a nonce into access tokens too, with typ Bearer.
+func checkOtherPurpose(r *reader) Reason {
+	typ, use := r.text("typ"), r.text("token_use")
+	switch {
+	case use != "" && use != "access":
+		return ReasonIDToken
+	case typ != "" && !strings.EqualFold(typ, "Bearer") && !accessTokenType(typ):
+		return ReasonIDToken
+	case r.hasAny("nonce") && !strings.EqualFold(typ, "Bearer"):
+		return ReasonIDToken
+	}
+	return ""
+}
+
+// checkEntraPurpose sets the kind. An ID token with roles looks like an app-only
+// access token, but names no client (azp, appid).
+func (c *Claims) checkEntraPurpose(idtyp string) Reason {
+	delegated := len(c.Scopes) > 0
+	switch {
+	case c.AppID == "":
+		return ReasonIDToken
+	case !delegated && len(c.Roles) == 0:
+		return ReasonPurpose
+	case idtyp != "" && idtyp != "app" && idtyp != "user":
+		return ReasonKind
+	case idtyp == "app" && delegated, idtyp == "user" && !delegated:
+		return ReasonKind
+	}
+	c.Kind = KindApp
+	if delegated {
+		c.Kind = KindUser
+	}
+	return ""
+}

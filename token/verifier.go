@@ -1,0 +1,90 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Verifier verifies access tokens of the configured issuers. Safe for
+// concurrent use; it starts no goroutine but for a running fetch.
+type Verifier struct {
+	issuers []*issuer
+	byName  map[string]*issuer
+	now     func() time.Time
+	skew    time.Duration
+}
+
+// New checks the settings, all of them, and joins the faults into one error.
+// It does not touch the network: keys are fetched by [Verifier.Prefetch] or on use.
+func New(c Config) (*Verifier, error) {
+	list, err := c.issuers()
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{issuers: list, byName: map[string]*issuer{}, now: c.Now, skew: c.ClockSkew}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	fetch := newFetcher(c.HTTPClient)
+	for _, is := range list {
+		is.keys = &keySet{issuer: is, fetch: fetch, now: v.now}
+		v.byName[is.iss] = is
+	}
+	return v, nil
+}
+
+// Prefetch loads the keys of all issuers side by side. Its error joins those of
+// the issuers that did not answer and does no harm: use tries again.
+func (v *Verifier) Prefetch(ctx context.Context) error {
+	errs := make([]error, len(v.issuers))
+	var wg sync.WaitGroup
+	for i, is := range v.issuers {
+		wg.Go(func() {
+			if err := is.keys.prefetch(ctx); err != nil {
+				errs[i] = fmt.Errorf("keys of %s: %w", is.iss, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Verify takes the token alone, without "Bearer", and gives its claims. The
+// error is an *Error: a refusal (ErrRefused) or an outage (ErrUnavailable). It
+// may wait for keys, for 6 seconds at most or until ctx ends.
+func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
+	t, err := gate(raw)
+	if err != nil {
+		return Claims{}, err
+	}
+	p, err := parsePayload(t.payload)
+	if err != nil {
+		return Claims{}, err
+	}
+	is, err := v.issuerOf(p)
+	if err != nil {
+		return Claims{}, err
+	}
+	if err := is.checkSignature(ctx, t); err != nil {
+		return Claims{}, err
+	}
+	return is.claims(p, v.now(), v.skew)
+}
+
+// issuerOf chooses by the iss that nobody has verified yet: its keys will be
+// asked next, and a token cannot make us ask anybody else's.
+func (v *Verifier) issuerOf(p payload) (*issuer, error) {
+	r := &reader{payload: p}
+	iss := r.needText("iss")
+	if r.err != nil {
+		return nil, r.err
+	}
+	is, ok := v.byName[iss]
+	if !ok {
+		return nil, refuse(ReasonIssuer)
+	}
+	return is, nil
+}
