@@ -38,11 +38,7 @@ func read(path string) (r reading, ok bool) {
 
 // withoutSlash is the reading that a REST API routes: /x/ goes to /x.
 func (r reading) withoutSlash() reading {
-	if r.slash {
-		r.text = r.text[:len(r.text)-1]
-		r.slash = false
-	}
-	return r
+	return reading{text: strings.TrimSuffix(r.text, "/"), segments: r.segments}
 }
 
 // isDots reports whether a segment is . or .., plain or percent-encoded.

@@ -1,0 +1,118 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"scopegate/mapping"
+)
+
+// free stands, in an instance, for any text that is no literal of the table. A
+// slash keeps it from ever being one.
+const free = "/"
+
+// instance is one way in which the glob of a held route runs over a path of a
+// known route: the path's segments, free where neither names a literal.
+type instance struct {
+	segments []string
+	slash    bool
+	// hidden are the literals of the known route that the glob's wildcards run
+	// over: a client may spell them in another way.
+	hidden []string
+}
+
+// glob is the IAM form of all the paths that run the same way.
+func (p instance) glob() string {
+	parts := make([]string, len(p.segments))
+	for i, s := range p.segments {
+		parts[i] = s
+		if s == free {
+			parts[i] = "?*"
+		}
+	}
+	glob := strings.Join(parts, "/")
+	if p.slash {
+		glob += "/"
+	}
+	return glob
+}
+
+// aligner finds instances. A ?* of the allowed glob takes one or more whole
+// segments, since paths with empty segments are denied anyway.
+type aligner struct {
+	allowed, known []mapping.Segment
+	longest        int // the longest path to look at where known ends in {name+}
+	visit          func(segments, hidden []string) (more bool)
+}
+
+// run visits every instance of which no shorter one says the same; it ends
+// early, and answers false, when visit wants no more.
+//
+// Free segments are enough to look at: where a path of the known route holds
+// some literal instead that neither route names, more specific routes may win
+// it, never fewer. So whatever route wins the instance wins, or loses to a
+// known route that has instances of its own.
+func (a aligner) run() bool { return a.step(0, nil, nil) }
+
+func (a aligner) step(i int, path, hidden []string) bool {
+	if i == len(a.allowed) {
+		if !a.fits(len(path)) {
+			return true
+		}
+		return a.visit(path, hidden)
+	}
+	s := a.allowed[i]
+	if s.Kind == mapping.Literal {
+		if !a.takes(len(path), s.Text) {
+			return true
+		}
+		return a.step(i+1, append(slices.Clip(path), s.Text), hidden)
+	}
+	for a.reaches(len(path)) {
+		text := a.text(len(path))
+		if text != free {
+			hidden = append(slices.Clip(hidden), text)
+		}
+		path = append(slices.Clip(path), text)
+		if !a.step(i+1, path, hidden) {
+			return false
+		}
+	}
+	return true
+}
+
+// at is the known route's segment for the j-th segment of a path.
+func (a aligner) at(j int) (mapping.Segment, bool) {
+	if j < len(a.known) {
+		return a.known[j], true
+	}
+	if a.endless() {
+		return a.known[len(a.known)-1], true
+	}
+	return mapping.Segment{}, false
+}
+
+func (a aligner) endless() bool {
+	return len(a.known) > 0 && a.known[len(a.known)-1].Kind == mapping.Greedy
+}
+
+func (a aligner) fits(n int) bool {
+	return n == len(a.known) || n > len(a.known) && a.endless()
+}
+
+func (a aligner) reaches(j int) bool {
+	_, ok := a.at(j)
+	return ok && (j < len(a.known) || j < a.longest)
+}
+
+func (a aligner) takes(j int, literal string) bool {
+	s, ok := a.at(j)
+	return ok && (s.Kind != mapping.Literal || s.Text == literal)
+}
+
+func (a aligner) text(j int) string {
+	if s, _ := a.at(j); s.Kind == mapping.Literal {
+		return s.Text
+	}
+	return free
+}

@@ -1,0 +1,118 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Request is what one request adds to a compiled policy.
+type Request struct {
+	ARN string // the method ARN that the event came with
+	// Denied says that Permits denies this request: the document then denies
+	// this very ARN.
+	Denied bool
+	// End is the last instant at which the verifier accepts the token. Zero
+	// leaves all conditions on time out (POLICY_EXPIRY=off): how long the policy
+	// counts is then up to API Gateway's cache.
+	End time.Time
+	// ExplicitDeny adds a Deny of everything that is not allowed
+	// (POLICY_EXPLICIT_DENY=on), for APIs whose resource policy allows.
+	ExplicitDeny bool
+}
+
+// Document makes the policy that answers one request. When Permits denies the
+// request, so does the document, explicitly: a resource policy's Allow must not
+// turn our silence into access. Of the request's own ARN nothing ever enters an
+// Allow.
+func (c *Compiled) Document(r Request) Document {
+	if len(c.allows) == 0 {
+		return DenyAll()
+	}
+	// Whole seconds, rounded down, are all that a condition is written in.
+	end := r.End.UTC().Truncate(time.Second)
+	invoking, ok := denyARN(r.ARN)
+	if r.Denied && !ok {
+		return DenyAll()
+	}
+	doc := Document{Version: Version}
+	doc.Statement = append(doc.Statement, statements(Allow, c.allows, end)...)
+	doc.Statement = append(doc.Statement, statements(Deny, c.denies, end)...)
+	if r.Denied {
+		doc.Statement = append(doc.Statement, Statement{Action: Strings{Invoke}, Effect: Deny, Resource: Strings{invoking}})
+	}
+	if r.ExplicitDeny {
+		doc.Statement = append(doc.Statement, Statement{Action: Strings{Invoke}, Effect: Deny, NotResource: resources(c.allows)})
+	}
+	return doc
+}
+
+// denyARN makes a request's ARN fit for a Deny: what IAM would read as a
+// wildcard or a variable becomes ?, which still matches it. ok is false where
+// that can't be: too long, or not printable ASCII.
+func denyARN(arn string) (resource string, ok bool) {
+	if len(arn) > MaxResource {
+		return "", false
+	}
+	for i := range len(arn) {
+		if arn[i] < 0x20 || arn[i] > 0x7e {
+			return "", false
+		}
+	}
+	return strings.NewReplacer("*", "?", "$", "?", "{", "?").Replace(arn), true
+}
+
+func resources(rules []rule) Strings {
+	var list Strings
+	for _, r := range rules {
+		if !slices.Contains(list, r.resource) {
+			list = append(list, r.resource)
+		}
+	}
+	return list
+}
+
+// statements groups rules by when they count. An Allow ends with the token at
+// the latest.
+func statements(effect string, rules []rule, end time.Time) []Statement {
+	var list []Statement
+	place := map[rule]int{}
+	for _, r := range rules {
+		window := rule{from: r.from, until: r.until}
+		if effect == Allow && (window.until.IsZero() || end.Before(window.until)) {
+			window.until = end
+		}
+		if end.IsZero() {
+			// Without conditions a Deny that is needed later is not written, and
+			// one that is needed for a while stays.
+			if !window.from.IsZero() {
+				continue
+			}
+			window = rule{}
+		}
+		i, known := place[window]
+		if !known {
+			i = len(list)
+			place[window] = i
+			list = append(list, Statement{Action: Strings{Invoke}, Effect: effect, Condition: condition(window)})
+		}
+		list[i].Resource = append(list[i].Resource, r.resource)
+	}
+	return list
+}
+
+func condition(window rule) Condition {
+	c := Condition{}
+	if !window.from.IsZero() {
+		c[dateNotBefore] = map[string]Strings{keyCurrentTime: {stamp(window.from)}}
+	}
+	if !window.until.IsZero() {
+		c[dateLessThan] = map[string]Strings{keyCurrentTime: {stamp(window.until)}}
+	}
+	if len(c) == 0 {
+		return nil
+	}
+	return c
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(conditionLayout) }

@@ -1,0 +1,170 @@
+package policy_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"scopegate/internal/tabletest"
+	"scopegate/mapping"
+	"scopegate/policy"
+)
+
+var end = tabletest.Now.Add(time.Hour)
+
+func arn(method, path string) string {
+	return policy.ARN{API: tabletest.API, Method: method, Path: path}.String()
+}
+
+func evaluate(d policy.Document, method, path string, at time.Time) policy.Decision {
+	return policy.Evaluate(d, arn(method, path), at, netip.Addr{})
+}
+
+// knownRoute reports whether a reading of a plain path finds a route.
+func knownRoute(t *mapping.Table, method, path string) bool {
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	if path == "/" {
+		segments = nil
+	}
+	for _, s := range segments {
+		if s == "" {
+			return false
+		}
+	}
+	nothing := mapping.Held{}
+	slash := path != "/" && strings.HasSuffix(path, "/")
+	return t.DecideSpelling(nothing, mapping.Verb(method), segments, slash).Route != nil ||
+		t.DecideSpelling(nothing, mapping.Verb(method), segments, false).Route != nil
+}
+
+// TestSoundFromTheCache: whatever a policy made for one request allows on a
+// known route, in either spelling and at any instant, Permits allows.
+func TestSoundFromTheCache(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		caller := tabletest.DrawCaller(t)
+		doc := cachedDocument(t, table, caller)
+		for range 25 {
+			method, path := tabletest.DrawMethod(t), tabletest.DrawPlainPath(t)
+			at := tabletest.Now.Add(time.Duration(rapid.IntRange(0, 240).Draw(t, "later")) * time.Second)
+			if !knownRoute(table, method, path) {
+				continue
+			}
+			if evaluate(doc, method, path, at) == policy.Allowed && !table.Permits(caller, method, path, at) {
+				t.Fatalf("%s %s at %v is allowed from the cache and not permitted\n%+v", method, path, at, doc)
+			}
+		}
+	})
+}
+
+func cachedDocument(t *rapid.T, table *mapping.Table, caller mapping.Caller) policy.Document {
+	method, path := tabletest.DrawMethod(t), tabletest.DrawPath(t)
+	return answer(table, caller, method, path)
+}
+
+func answer(table *mapping.Table, caller mapping.Caller, method, path string) policy.Document {
+	held := table.Held(caller, tabletest.Now)
+	return policy.Compile(table, held, tabletest.Now).Document(policy.Request{
+		ARN:    arn(method, path),
+		Denied: !table.Decide(held, method, path).Allowed,
+		End:    end,
+	})
+}
+
+// TestExactForTheInvokingRequest: any path at all, however hostile, is denied
+// by the policy made for it when Permits denies it, and explicitly.
+func TestExactForTheInvokingRequest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		caller := tabletest.DrawCaller(t)
+		for range 25 {
+			method, path := tabletest.DrawMethod(t), tabletest.DrawPath(t)
+			got := evaluate(answer(table, caller, method, path), method, path, tabletest.Now)
+			if !table.Permits(caller, method, path, tabletest.Now) && got != policy.ExplicitlyDenied {
+				t.Fatalf("%s %s is not permitted, and %v", method, path, got)
+			}
+		}
+	})
+}
+
+// TestDotsAndDoubledSlashesNeverPassFromTheCache: a path with an empty, . or ..
+// segment is denied by every policy, made for whatever request.
+func TestDotsAndDoubledSlashesNeverPassFromTheCache(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		doc := cachedDocument(t, table, tabletest.Caller(tabletest.Scopes...))
+		bad := rapid.SampledFrom([]string{"", ".", "..", "%2e", "%2E%2e", ".%2e", "%2E."}).Draw(t, "bad segment")
+		path := tabletest.DrawPlainPath(t)
+		cut := rapid.IntRange(0, strings.Count(path, "/")-1).Draw(t, "cut")
+		parts := strings.SplitAfterN(path, "/", cut+2)
+		path = strings.Join(parts[:cut+1], "") + bad + "/" + strings.Join(parts[cut+1:], "")
+		if bad != "" && rapid.Bool().Draw(t, "last") {
+			path = strings.Join(parts[:cut+1], "") + bad
+		}
+		if got := evaluate(doc, "GET", path, tabletest.Now); got == policy.Allowed {
+			t.Fatalf("%s is %v", path, got)
+		}
+	})
+}
+
+// TestEncodedLiteralsNeverPassFromTheCache: a known route that is not held
+// stays closed when a letter or digit of it comes percent-encoded.
+func TestEncodedLiteralsNeverPassFromTheCache(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		caller := tabletest.DrawCaller(t)
+		doc := cachedDocument(t, table, caller)
+		path := tabletest.DrawPlainPath(t)
+		if !knownRoute(table, "GET", path) || table.Permits(caller, "GET", path, tabletest.Now) {
+			return
+		}
+		i := rapid.IntRange(0, len(path)-1).Draw(t, "place")
+		if path[i] == '/' {
+			return
+		}
+		const hex = "0123456789ABCDEF"
+		encoded := path[:i] + "%" + string(hex[path[i]>>4]) + string(hex[path[i]&15]) + path[i+1:]
+		if evaluate(doc, "GET", encoded, tabletest.Now) == policy.Allowed && isLiteral(table, path, i) {
+			t.Fatalf("%s passes as %s\n%+v", path, encoded, doc)
+		}
+	})
+}
+
+// isLiteral reports whether the byte at i belongs to a literal of the route
+// that the path finds.
+func isLiteral(t *mapping.Table, path string, i int) bool {
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	slash := strings.HasSuffix(path, "/")
+	v := t.DecideSpelling(mapping.Held{}, "GET", segments, slash)
+	if v.Route == nil {
+		v = t.DecideSpelling(mapping.Held{}, "GET", segments, false)
+	}
+	at := strings.Count(path[1:i+1], "/")
+	s := v.Route.Resource.Segments()
+	return at < len(s) && s[at].Kind == mapping.Literal
+}
+
+// TestCompleteButForCollisions: what Permits allows, an Allow of the document
+// matches; only a Deny can stand in its way.
+func TestCompleteButForCollisions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		caller := tabletest.DrawCaller(t)
+		doc := cachedDocument(t, table, caller)
+		allows := policy.Document{Version: doc.Version}
+		for _, s := range doc.Statement {
+			if s.Effect == policy.Allow {
+				allows.Statement = append(allows.Statement, s)
+			}
+		}
+		for range 25 {
+			method, path := tabletest.DrawMethod(t), tabletest.DrawPath(t)
+			if len(allows.Statement) > 0 && table.Permits(caller, method, path, tabletest.Now) && evaluate(allows, method, path, tabletest.Now) != policy.Allowed {
+				t.Fatalf("%s %s is permitted, and no Allow matches\n%+v", method, path, doc)
+			}
+		}
+	})
+}
