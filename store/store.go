@@ -34,7 +34,7 @@ var (
 
 // Revision is the version of one table. Number counts its changes; Incarnation
 // is random for each life of the table, so that a table deleted and made anew
-// never passes for its predecessor. Compare revisions whole, with ==.
+// never passes for its predecessor; the count goes on. Compare revisions whole, with ==.
 // The zero Revision is that of a table that does not exist.
 type Revision struct {
 	Number      uint64
@@ -66,13 +66,12 @@ type Complete struct {
 
 // Meta is the head of a table: all of it but its permissions and routes.
 type Meta struct {
-	API        mapping.API
-	Revision   Revision
-	Generation uint64 // back ends keep one generation of items beside the next
-	Name       string
-	Complete   *Complete
-	Owners     []Owner
-	Trust      []mapping.Trust
+	API      mapping.API
+	Revision Revision
+	Name     string
+	Complete *Complete
+	Owners   []Owner
+	Trust    []mapping.Trust
 }
 
 // Snapshot is a whole table as of Meta.Revision. Permissions and Routes are
@@ -111,10 +110,10 @@ type Change struct {
 
 // Head is what a Change may replace of Meta.
 type Head struct {
-	Name     string
-	Complete *Complete
-	Owners   []Owner
-	Trust    []mapping.Trust
+	Name     string          `json:"name,omitempty"`
+	Complete *Complete       `json:"complete,omitempty"`
+	Owners   []Owner         `json:"owners,omitempty"`
+	Trust    []mapping.Trust `json:"trust,omitempty"`
 }
 
 // Record is what the audit trail keeps of one change. It is never changed, and
@@ -126,38 +125,50 @@ type Record struct {
 	By            string      `json:"by"`
 	RequestID     string      `json:"requestId,omitempty"`
 	At            time.Time   `json:"at"`
-	// Added, Removed and Replaced list permissions as they were and are; for a
-	// change too large for one record they are nil and the counts stand alone.
-	Added, Removed []mapping.Permission
-	Counts         Counts
+	// Added and Removed list permissions as they are and were; a replaced one
+	// is in both. RoutesAdded and RoutesRemoved list routes as people write
+	// them. For a change too large for one record (more than [MaxRecordList]
+	// bytes) these lists are nil and the counts stand alone.
+	Added, Removed             []mapping.Permission `json:"-"`
+	RoutesAdded, RoutesRemoved []string             `json:"-"`
+	// HeadBefore and HeadAfter are nil unless the change replaced the head;
+	// before a table exists, and after its deletion, there is none.
+	HeadBefore, HeadAfter *Head  `json:"-"`
+	Counts                Counts `json:"counts"`
 }
 
 // Counts sums up a change.
 type Counts struct {
-	Put, Removed, RoutesPut, RoutesRemoved int
-	HeadChanged, Deleted                   bool
+	Put           int  `json:"put"`           // permissions added or replaced
+	Removed       int  `json:"removed"`       // permissions, without the replaced ones
+	RoutesPut     int  `json:"routesPut"`     // routes that were not registered before
+	RoutesRemoved int  `json:"routesRemoved"` // routes
+	HeadChanged   bool `json:"headChanged"`
+	Deleted       bool `json:"deleted"`
 }
 
 // Store keeps tables. All methods may be called from several goroutines, honour
 // their context, and read what was last written (no eventual consistency).
 type Store interface {
 	// Meta reads the head of a table: one cheap read. ErrNotFound if it does
-	// not exist.
+	// not exist, or if no table of such a name can (see mapping.ParseAPI).
 	Meta(ctx context.Context, api mapping.API) (Meta, error)
 	// Load reads a table as of one revision: never half a change. ErrNotFound
 	// if it does not exist.
 	Load(ctx context.Context, api mapping.API) (Snapshot, error)
 	// Commit makes one change, its audit record with it, and answers with the
-	// new head. ErrConflict if the table is not at change.If, ErrInvalid if the
-	// change breaks a rule (then the error says which), ErrUnknown if the
-	// outcome could not be settled. In all but the last case nothing was
-	// written.
+	// new head; after a deletion that is only the API. ErrConflict if the table
+	// is not at change.If (there or not), ErrInvalid if the change breaks a
+	// rule (then the error says which, see [Change.Canonical] and
+	// [Change.Plan]), ErrUnknown if the outcome could not be settled. In all
+	// but the last case nothing was written, nor ever will be.
 	Commit(ctx context.Context, change Change) (Meta, error)
 	// APIs lists the tables that exist, sorted by ARN and stage.
 	APIs(ctx context.Context) ([]mapping.API, error)
-	// Audit lists the records of a table, newest first, at most limit (at most
-	// 1,000) of those before the change id given ("" for the newest). It works
-	// for tables that were deleted.
+	// Audit lists the records of a table, newest first (by change id), at most
+	// limit of those before the change id given ("" for the newest). It works
+	// for tables that were deleted. ErrInvalid if limit is not 1 to
+	// [MaxAuditLimit] or before is no change id.
 	Audit(ctx context.Context, api mapping.API, before string, limit int) ([]Record, error)
 	// Close releases what the store holds. Nothing may be called after it.
 	Close() error
