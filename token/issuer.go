@@ -84,35 +84,29 @@ var oidcConfig = &oidc.Config{
 }
 
 // checkSignature runs go-oidc over the token with a key set made for this call.
-func (is *issuer) checkSignature(ctx context.Context, t gated) error {
-	call := &signatureCheck{token: t, keys: is.keys}
-	_, err := oidc.NewVerifier(is.iss, call, oidcConfig).Verify(ctx, t.raw)
-	if call.err != nil {
-		return call.err
-	}
-	if err != nil || !call.done {
-		return refuse(ReasonLibrary)
-	}
-	return nil
+// Its error is ours: an outage or a refusal by key. Where the signature is good,
+// library says whether go-oidc refused the token for something else; our own
+// rules then have the word first, since they can name theirs.
+func (is *issuer) checkSignature(ctx context.Context, t gated) (library bool, err error) {
+	call := &signatureCheck{token: t, keys: is.keys, err: refuse(ReasonLibrary)}
+	_, refusal := oidc.NewVerifier(is.iss, call, oidcConfig).Verify(ctx, t.raw)
+	return refusal != nil, call.err
 }
 
 // signatureCheck is an oidc.KeySet for one token. It keeps its error, because
-// go-oidc wraps it with %v: an outage and a forgery would look alike.
+// go-oidc wraps it with %v: an outage and a forgery would look alike. The error
+// is there from the start, so that not being asked is not success.
 type signatureCheck struct {
 	token gated
 	keys  *keySet
-	done  bool
 	err   error
 }
 
-// VerifySignature ignores its argument for the gated token, which it is.
+// VerifySignature takes the token that the gate decoded; raw is the same text.
 func (c *signatureCheck) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
-	if raw != c.token.raw {
-		c.err = refuse(ReasonLibrary)
-		return nil, c.err
+	if raw == c.token.raw {
+		c.err = c.keys.verify(ctx, c.token)
 	}
-	c.err = c.keys.verify(ctx, c.token)
-	c.done = c.err == nil
 	return c.token.payload, c.err
 }
 

@@ -199,3 +199,16 @@ func unsigned(header, payload string, n int) string {
 }
 
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+
+// byTenant is one host with several tenants, as Entra is.
+type byTenant map[string]http.Handler
+
+func (b byTenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	tenant, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	handler, ok := b[tenant]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	handler.ServeHTTP(w, r)
+}

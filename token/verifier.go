@@ -68,10 +68,15 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
 	if err != nil {
 		return Claims{}, err
 	}
-	if err := is.checkSignature(ctx, t); err != nil {
+	library, err := is.checkSignature(ctx, t)
+	if err != nil {
 		return Claims{}, err
 	}
-	return is.claims(p, v.now(), v.skew)
+	claims, err := is.claims(p, v.now(), v.skew)
+	if err == nil && library {
+		return Claims{}, refuse(ReasonLibrary)
+	}
+	return claims, err
 }
 
 // issuerOf chooses by the iss that nobody has verified yet: its keys will be
