@@ -1,0 +1,175 @@
+// Package config reads the settings of the functions and of the command from
+// the environment. In go NAME=value lines; out come checked Settings, or every
+// fault at once, each naming the setting, its value and the rule.
+//
+// It is our own because the rules between settings, and a start that lists all
+// faults in the words of the documentation, are most of it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"scopegate/mapping"
+	"scopegate/token"
+)
+
+// Settings are all settings of Scopegate. README describes each.
+type Settings struct {
+	TableName string
+
+	TenantIDs []string // lower case
+	Authority string
+	STS       string
+	Issuers   []token.OIDCIssuer
+	Audiences []string // of the Entra tenants
+	ClockSkew time.Duration
+
+	CacheTTL, CacheMaxStale time.Duration
+	CacheSize               int
+	TokenCacheTTL           time.Duration
+	TokenCacheSize          int
+
+	DenyInvalidToken bool // INVALID_TOKEN=deny
+	SimpleResponse   bool // HTTP_API_RESPONSE=simple
+	PolicyMaxBytes   int
+	PolicyExpiry     bool
+	RouteScope       bool // POLICY_SCOPE=route
+	ExplicitDeny     bool
+
+	Admin    Admin
+	LogLevel string
+}
+
+// Admin are the settings of the admin API alone.
+type Admin struct {
+	Audiences, TenantIDs []string
+	Scope, Role          string
+	Flush                bool
+}
+
+// Role says whose settings are read: which ones must be there.
+type Role uint8
+
+// Roles.
+const (
+	Store      Role = iota // only the table: migrate, import
+	Authorizer             // the authorizer function
+	AdminAPI               // the admin function
+)
+
+// Load reads the settings of a role from an environment as os.Environ gives it.
+func Load(environ []string, role Role) (Settings, error) {
+	r := &reader{values: map[string]string{}, known: map[string]bool{}}
+	for _, line := range environ {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			r.values[name] = value
+		}
+	}
+	s := r.settings()
+	if role == Authorizer {
+		r.checkVerifier(&s)
+	}
+	if role == AdminAPI {
+		r.checkAdmin(s)
+	}
+	if role != Store {
+		r.checkUnknown()
+	}
+	if err := errors.Join(r.faults...); err != nil {
+		return Settings{}, fmt.Errorf("settings:\n%w", err)
+	}
+	return s, nil
+}
+
+func (r *reader) settings() Settings {
+	s := Settings{
+		TableName:        r.form("TABLE_NAME", "scopegate", tableForm, "must be 3 to 255 letters, digits, - _ or ."),
+		TenantIDs:        r.guids("ENTRA_TENANT_IDS"),
+		Authority:        r.origin("ENTRA_AUTHORITY", "https://login.microsoftonline.com"),
+		STS:              r.origin("ENTRA_STS", "https://sts.windows.net"),
+		ClockSkew:        r.duration("CLOCK_SKEW", time.Minute, 0, 5*time.Minute),
+		CacheTTL:         r.duration("CACHE_TTL", 30*time.Second, 0, time.Hour),
+		CacheMaxStale:    r.duration("CACHE_MAX_STALE", 5*time.Minute, 0, 24*time.Hour),
+		CacheSize:        r.number("CACHE_SIZE", 256, 1, 100_000),
+		TokenCacheSize:   r.number("TOKEN_CACHE_SIZE", 1024, 0, 1_000_000),
+		TokenCacheTTL:    r.duration("TOKEN_CACHE_TTL", time.Minute, 0, time.Hour),
+		DenyInvalidToken: r.choice("INVALID_TOKEN", "unauthorized", "deny"),
+		SimpleResponse:   r.choice("HTTP_API_RESPONSE", "iam", "simple"),
+		PolicyMaxBytes:   r.number("POLICY_MAX_BYTES", 8192, 1024, 65536),
+		PolicyExpiry:     r.choice("POLICY_EXPIRY", "off", "on"),
+		RouteScope:       r.choice("POLICY_SCOPE", "caller", "route"),
+		ExplicitDeny:     r.choice("POLICY_EXPLICIT_DENY", "off", "on"),
+		LogLevel:         r.oneOf("LOG_LEVEL", "info", "debug", "info", "warn", "error"),
+		Admin: Admin{
+			Audiences: r.list("ADMIN_AUDIENCES"),
+			TenantIDs: r.guids("ADMIN_TENANT_IDS"),
+			Scope:     r.text("ADMIN_SCOPE", "Mappings.ReadWrite"),
+			Role:      r.text("ADMIN_ROLE", "Mappings.Admin"),
+			Flush:     r.choice("FLUSH_AUTHORIZER_CACHE", "off", "on"),
+		},
+	}
+	s.Issuers = r.issuers("OIDC_ISSUERS")
+	r.audiences("OIDC_AUDIENCES", &s)
+	return s
+}
+
+// checkVerifier checks what verifying callers' tokens needs.
+func (r *reader) checkVerifier(s *Settings) {
+	if len(s.TenantIDs) == 0 && len(s.Issuers) == 0 {
+		r.fault("ENTRA_TENANT_IDS", "", "must name a tenant, or OIDC_ISSUERS an issuer")
+	}
+	if r.values["OIDC_AUDIENCES"] == "" {
+		r.fault("OIDC_AUDIENCES", "", "must be given: a token for another service must not open this one")
+		return
+	}
+	if len(s.TenantIDs) > 0 && len(s.Audiences) == 0 {
+		r.fault("OIDC_AUDIENCES", r.values["OIDC_AUDIENCES"], "must name an audience of the tenants in ENTRA_TENANT_IDS")
+	}
+	if len(s.TenantIDs) == 0 && len(s.Audiences) > 0 {
+		r.fault("OIDC_AUDIENCES", r.values["OIDC_AUDIENCES"], "must be issuer=audience where ENTRA_TENANT_IDS is empty")
+	}
+	for _, i := range s.Issuers {
+		if len(i.Audiences) == 0 {
+			r.fault("OIDC_AUDIENCES", r.values["OIDC_AUDIENCES"], "must name an audience of "+i.Issuer+" as issuer=audience")
+		}
+	}
+}
+
+// checkAdmin checks what the admin API needs: empty requirements would let
+// everybody in.
+func (r *reader) checkAdmin(s Settings) {
+	for name, empty := range map[string]bool{
+		"ADMIN_AUDIENCES":  len(s.Admin.Audiences) == 0,
+		"ADMIN_TENANT_IDS": len(s.Admin.TenantIDs) == 0,
+		"ADMIN_SCOPE":      s.Admin.Scope == "",
+		"ADMIN_ROLE":       s.Admin.Role == "",
+	} {
+		if empty {
+			r.fault(name, "", "must be given")
+		}
+	}
+}
+
+// DefaultTrust is whom a table without a trust list believes: the first tenant,
+// or else the first issuer, with all its audiences.
+func (s Settings) DefaultTrust() []mapping.Trust {
+	switch {
+	case len(s.TenantIDs) > 0:
+		return []mapping.Trust{{Tenant: s.TenantIDs[0], Audiences: slices.Clone(s.Audiences)}}
+	case len(s.Issuers) > 0:
+		return []mapping.Trust{{Issuer: s.Issuers[0].Issuer, Audiences: slices.Clone(s.Issuers[0].Audiences)}}
+	}
+	return nil
+}
+
+// Verifier is what the token package needs of the settings.
+func (s Settings) Verifier() token.Config {
+	return token.Config{
+		TenantIDs: s.TenantIDs, Authority: s.Authority, STS: s.STS, Audiences: s.Audiences,
+		Issuers: s.Issuers, ClockSkew: s.ClockSkew,
+	}
+}

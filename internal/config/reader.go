@@ -1,0 +1,232 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"scopegate/token"
+)
+
+var (
+	tableForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
+	guidForm  = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+)
+
+// reader takes settings out of an environment and notes every fault.
+type reader struct {
+	values map[string]string
+	known  map[string]bool
+	faults []error
+}
+
+func (r *reader) fault(name, value, rule string) {
+	r.faults = append(r.faults, fmt.Errorf("%s %q: %s", name, value, rule))
+}
+
+// get gives a setting and whether it was given; an empty one counts as not
+// given, as in a deployment template whose parameter was left empty.
+func (r *reader) get(name string) (string, bool) {
+	r.known[name] = true
+	v := r.values[name]
+	return v, v != ""
+}
+
+// text keeps the difference between "not given" and "given empty".
+func (r *reader) text(name, fallback string) string {
+	r.known[name] = true
+	if v, ok := r.values[name]; ok {
+		return v
+	}
+	return fallback
+}
+
+func (r *reader) form(name, fallback string, form *regexp.Regexp, rule string) string {
+	v, ok := r.get(name)
+	if !ok {
+		return fallback
+	}
+	if !form.MatchString(v) {
+		r.fault(name, v, rule)
+	}
+	return v
+}
+
+func (r *reader) list(name string) []string {
+	v, _ := r.get(name)
+	return strings.Fields(v)
+}
+
+func (r *reader) guids(name string) []string {
+	var list []string
+	for _, v := range r.list(name) {
+		v = strings.ToLower(v)
+		switch {
+		case !guidForm.MatchString(v):
+			r.fault(name, v, "must be tenant ids (GUIDs) separated by spaces; names such as common or contoso.com do not say which tenant a token is of")
+		case slices.Contains(list, v):
+			r.fault(name, v, "must name each tenant once")
+		default:
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+func (r *reader) duration(name string, fallback, least, most time.Duration) time.Duration {
+	v, ok := r.get(name)
+	if !ok {
+		return fallback
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < least || d > most {
+		r.fault(name, v, fmt.Sprintf("must be a duration from %v to %v, such as %v", least, most, fallback))
+	}
+	return d
+}
+
+func (r *reader) number(name string, fallback, least, most int) int {
+	v, ok := r.get(name)
+	if !ok {
+		return fallback
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		r.fault(name, v, fmt.Sprintf("must be a number from %d to %d", least, most))
+	}
+	return n
+}
+
+// choice reports whether the second of two values was chosen. The first is the
+// default, but for switches whose default is "on".
+func (r *reader) choice(name, off, on string) bool {
+	v, ok := r.get(name)
+	if !ok {
+		return name == "POLICY_EXPIRY" || name == "FLUSH_AUTHORIZER_CACHE"
+	}
+	if v != off && v != on {
+		r.fault(name, v, "must be "+off+" or "+on)
+	}
+	return v == on
+}
+
+func (r *reader) oneOf(name, fallback string, values ...string) string {
+	v, ok := r.get(name)
+	if !ok {
+		return fallback
+	}
+	if !slices.Contains(values, v) {
+		r.fault(name, v, "must be one of "+strings.Join(values, ", "))
+	}
+	return v
+}
+
+// origin reads the URL of an identity provider.
+func (r *reader) origin(name, fallback string) string {
+	v, ok := r.get(name)
+	if !ok {
+		return fallback
+	}
+	v = strings.TrimSuffix(v, "/")
+	if rule := urlRule(v); rule != "" {
+		r.fault(name, v, rule)
+	}
+	return v
+}
+
+// urlRule says which rule a provider's URL breaks; "" if none. Plain http is
+// for a provider on this machine only.
+func urlRule(v string) string {
+	u, err := url.Parse(v)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "must be a URL such as https://login.microsoftonline.com"
+	case strings.ContainsAny(v, "{} "):
+		return "must not contain { or }: name one tenant"
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return ""
+	}
+	return "must be https (http on loopback only)"
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// entraHosts are the hosts whose issuers ENTRA_TENANT_IDS stands for
+// (Microsoft: "Microsoft Entra authentication & national clouds").
+var entraHosts = []string{
+	"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
+	"sts.windows.net", "login.windows.net", "login.microsoft.com", "sts.chinacloudapi.cn",
+}
+
+func (r *reader) issuers(name string) []token.OIDCIssuer {
+	var list []token.OIDCIssuer
+	for _, v := range r.list(name) {
+		issuer, discovery, _ := strings.Cut(v, "=")
+		rule := urlRule(issuer)
+		if discovery != "" && rule == "" {
+			rule = urlRule(discovery)
+		}
+		u, _ := url.Parse(issuer)
+		switch {
+		case rule != "":
+		case slices.Contains(entraHosts, strings.ToLower(u.Hostname())):
+			rule = "must not be an Entra issuer: put its tenant into ENTRA_TENANT_IDS"
+		case slices.ContainsFunc(list, func(i token.OIDCIssuer) bool { return i.Issuer == issuer }):
+			rule = "must name each issuer once"
+		}
+		if rule != "" {
+			r.fault(name, v, rule)
+			continue
+		}
+		list = append(list, token.OIDCIssuer{Issuer: issuer, DiscoveryURL: discovery})
+	}
+	return list
+}
+
+// audiences deals out OIDC_AUDIENCES: plain ones are of the Entra tenants,
+// issuer=audience of that issuer.
+func (r *reader) audiences(name string, to *Settings) {
+	for _, v := range r.list(name) {
+		issuer, audience, ok := strings.Cut(v, "=")
+		if !ok {
+			to.Audiences = append(to.Audiences, v)
+			continue
+		}
+		i := slices.IndexFunc(to.Issuers, func(i token.OIDCIssuer) bool { return i.Issuer == issuer })
+		switch {
+		case i < 0:
+			r.fault(name, v, "must name an issuer of OIDC_ISSUERS before the =")
+		case audience == "":
+			r.fault(name, v, "must name an audience after the =")
+		default:
+			to.Issuers[i].Audiences = append(to.Issuers[i].Audiences, audience)
+		}
+	}
+}
+
+// prefixes begin the names of our settings. A name that begins so and is none
+// is a misspelt setting, whose default would silently hold instead.
+var prefixes = []string{"ENTRA_", "OIDC_", "CACHE_", "TOKEN_CACHE_", "POLICY_", "ADMIN_", "HTTP_API_", "INVALID_TOKEN", "CLOCK_SKEW", "FLUSH_AUTHORIZER", "TABLE_NAME"}
+
+func (r *reader) checkUnknown() {
+	var unknown []string
+	for name := range r.values {
+		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+		if ours && !r.known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	sort.Strings(unknown)
+	for _, name := range unknown {
+		r.fault(name, r.values[name], "is no setting of Scopegate")
+	}
+}
