@@ -152,7 +152,7 @@ func parseStatement(raw json.RawMessage) (s policy.Statement, err error) {
 	}
 	s.Effect, _ = decode(o["Effect"]).(string)
 	if s.Effect != policy.Allow && s.Effect != policy.Deny {
-		return s, errors.New("Effect: must be Allow or Deny")
+		return s, errors.New("member Effect: must be Allow or Deny")
 	}
 	if s.Action, err = parseStrings(o, "Action"); err != nil {
 		return s, err
@@ -196,18 +196,18 @@ func parseCondition(o object) (policy.Condition, error) {
 	}
 	operators, err := parseObject(raw)
 	if err != nil {
-		return nil, fmt.Errorf("Condition: %w", err)
+		return nil, fmt.Errorf("member Condition: %w", err)
 	}
 	out := policy.Condition{}
 	for operator, raw := range operators {
 		keys, err := parseObject(raw)
 		if err != nil {
-			return nil, fmt.Errorf("Condition: operator: %w", err)
+			return nil, fmt.Errorf("member Condition: operator: %w", err)
 		}
 		out[operator] = map[string]policy.Strings{}
 		for key := range keys {
 			if out[operator][key], err = parseStrings(keys, key); err != nil {
-				return nil, fmt.Errorf("Condition: %w", err)
+				return nil, fmt.Errorf("member Condition: %w", err)
 			}
 		}
 	}
@@ -226,11 +226,11 @@ func parseStrings(o object, name string) (policy.Strings, error) {
 		case string, json.Number, bool:
 			out = append(out, fmt.Sprint(v))
 		default:
-			return nil, fmt.Errorf("%s: missing, null or not a string", name)
+			return nil, fmt.Errorf("member %s: missing, null or not a string", name)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: an empty list", name)
+		return nil, fmt.Errorf("member %s: an empty list", name)
 	}
 	return out, nil
 }

@@ -124,8 +124,8 @@ type Config struct {
 }
 
 // New checks c and returns the gateway as an http.Handler, safe for concurrent
-// use. The error names every fault. Serve it by itself: an http.ServeMux in
-// front would clean the path that the authorizer must see.
+// use. The error names every fault. Serve it by itself, best with its Server: an
+// http.ServeMux in front would clean the path that the authorizer must see.
 func New(c Config) (*Gateway, error) {
 	c.setDefaults()
 	faults := c.faults()

@@ -55,6 +55,18 @@ func newGateway(c Config, sources []identitySource, tokens *regexp.Regexp) (*Gat
 	return &Gateway{cfg: c, sources: sources, tokens: tokens, cache: cache, stats: map[string]Stats{}}, nil
 }
 
+// Server returns a server for the gateway alone, not yet listening, with the
+// settings it needs: net/http would answer OPTIONS * by itself, and wait for
+// ever for a client that does not finish its headers.
+func (g *Gateway) Server() *http.Server {
+	return &http.Server{
+		Handler:                      g,
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            10 * time.Second,
+		MaxHeaderBytes:               4 * MaxHeaders, // beyond MaxHeaders the gateway answers, beyond this net/http
+	}
+}
+
 // Flush forgets every remembered answer of a stage, as FlushStageAuthorizersCache
 // (REST) and ResetAuthorizersCache (HTTP APIs) do. The answer of a call that is
 // under way is used for its own request and not remembered.
