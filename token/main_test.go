@@ -97,11 +97,21 @@ func newProvider(t testing.TB, o idp.Options) *idp.Provider {
 	return p
 }
 
+// foreignProvider is one for all tests, since keys take long to make. It lives at
+// the instant at which every world begins.
+var foreignProvider = sync.OnceValue(func() *idp.Provider {
+	p, err := idp.New(idp.Options{BaseURL: "https://other.example", Audience: "https://orders.example", TenantID: otherTenant, Now: newClock().Now})
+	if err != nil {
+		panic(err) // a machine without randomness
+	}
+	return p
+})
+
 func newWorld(t testing.TB, keys int) *world {
 	t.Helper()
 	w := &world{clock: newClock()}
 	w.idp = newProvider(t, idp.Options{BaseURL: "https://login.example", Audience: apiAudience, Now: w.clock.Now, Keys: keys})
-	w.other = newProvider(t, idp.Options{BaseURL: "https://other.example", Audience: "https://orders.example", TenantID: otherTenant, Now: w.clock.Now})
+	w.other = foreignProvider()
 	w.net = &hosts{byHost: map[string]http.Handler{"login.example": w.idp, "other.example": w.other}}
 	v, err := New(w.config())
 	if err != nil {

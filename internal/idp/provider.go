@@ -53,7 +53,7 @@ type Provider struct {
 	audience string
 	now      func() time.Time
 	keep     int
-	forger   *rsa.PrivateKey // signs Spec.Forged; never published
+	forger   func() (*rsa.PrivateKey, error) // signs Spec.Forged; never published, made when first asked for
 	mux      *http.ServeMux
 	uses     atomic.Uint64 // makes every uti of one provider its own
 
@@ -70,7 +70,7 @@ type signingKey struct {
 	private *rsa.PrivateKey
 }
 
-// New generates the keys of a provider. It fails on a tenant that is no GUID
+// New generates the keys of a provider. It fails on a tenant that is not a GUID
 // and when the machine has no randomness.
 func New(o Options) (*Provider, error) {
 	p := &Provider{
@@ -88,11 +88,7 @@ func New(o Options) (*Provider, error) {
 	if p.keep <= 0 {
 		p.keep = defaultKeys
 	}
-	forger, err := rsa.GenerateKey(rand.Reader, keyBits)
-	if err != nil {
-		return nil, fmt.Errorf("idp: generate the forger's key: %w", err)
-	}
-	p.forger = forger
+	p.forger = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, keyBits) })
 	p.SetBaseURL(o.BaseURL)
 	p.mux = p.routes()
 	return p, p.Rotate()
@@ -166,7 +162,11 @@ func (p *Provider) Sign(header, payload []byte) (string, error) {
 
 // Forge is Sign by a key that was never published.
 func (p *Provider) Forge(header, payload []byte) (string, error) {
-	return sign(p.forger, header, payload)
+	forger, err := p.forger()
+	if err != nil {
+		return "", fmt.Errorf("idp: generate the forger's key: %w", err)
+	}
+	return sign(forger, header, payload)
 }
 
 func sign(key *rsa.PrivateKey, header, payload []byte) (string, error) {

@@ -1,0 +1,363 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"scopegate/internal/idp"
+)
+
+func (w *world) wantUnavailable(t testing.TB, raw string) {
+	t.Helper()
+	_, err := w.verifier.Verify(context.Background(), raw)
+	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) {
+		t.Fatalf("got %v, want an outage", err)
+	}
+}
+
+// wantFetches compares how often the keys were fetched.
+func (w *world) wantFetches(t testing.TB, want int) {
+	t.Helper()
+	if got := w.idp.Fetches().Keys; got != want {
+		t.Fatalf("the keys were fetched %d times, want %d", got, want)
+	}
+}
+
+// flood sends tokens under kids that nobody knows.
+func (w *world) flood(t testing.TB, n int) {
+	t.Helper()
+	claims := w.claimsJSON(t, idp.Spec{Scopes: []string{"a"}}, nil)
+	for i := range n {
+		w.wantReason(t, unsigned(header(fmt.Sprintf("kid-%d", i)), claims, i), ReasonKey)
+	}
+}
+
+func (w *world) rotate(t testing.TB) {
+	t.Helper()
+	if err := w.idp.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestForgedSignaturesUnderAKnownKidNeverFetch(t *testing.T) {
+	w := newWorld(t, 2)
+	w.wantGood(t, w.good(t))
+	w.wantFetches(t, 1)
+	claims := w.claimsJSON(t, idp.Spec{Scopes: []string{"a"}}, nil)
+	for i := range 1000 {
+		w.wantReason(t, unsigned(header(w.idp.KeyID()), claims, i), ReasonSignature)
+	}
+	w.wantFetches(t, 1)
+}
+
+func TestAFloodOfUnknownKidsFetchesTwiceInAnInterval(t *testing.T) {
+	w := newWorld(t, 2)
+	for range 29 { // 10 s apart: 4 min 50 s
+		w.flood(t, 40)
+		w.clock.Advance(10 * time.Second)
+	}
+	w.wantFetches(t, 2)
+	w.clock.Advance(10 * time.Second)
+	w.flood(t, 40)
+	w.wantFetches(t, 3)
+}
+
+func TestConcurrentUnknownKidsShareOneFetch(t *testing.T) {
+	w := newWorld(t, 2)
+	w.wantGood(t, w.good(t))
+	claims := w.claimsJSON(t, idp.Spec{Scopes: []string{"a"}}, nil)
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			_, err := w.verifier.Verify(context.Background(), unsigned(header(fmt.Sprint("k", i)), claims, i))
+			if ReasonOf(err) != ReasonKey {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	w.wantFetches(t, 2)
+}
+
+func TestARotationRightAfterAFetchIsFoundAtOnce(t *testing.T) {
+	w := newWorld(t, 2)
+	old := w.good(t)
+	w.wantGood(t, old)
+	w.clock.Advance(time.Second)
+	w.rotate(t)
+	w.wantGood(t, w.good(t))
+	w.wantGood(t, old) // still published
+	w.wantFetches(t, 2)
+}
+
+func TestARotationDuringAFloodIsFoundWithinTheInterval(t *testing.T) {
+	w := newWorld(t, 2)
+	w.flood(t, 10)
+	w.clock.Advance(kidSpacing)
+	w.flood(t, 10)
+	w.wantFetches(t, 2)
+	w.rotate(t)
+	rotated := w.good(t)
+	w.wantReason(t, rotated, ReasonKey)
+	w.clock.Advance(kidInterval)
+	w.wantGood(t, rotated)
+}
+
+func TestADroppedKeyEndsWithTheHour(t *testing.T) {
+	w := newWorld(t, 1)
+	old := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 4 * time.Hour})
+	w.wantGood(t, old)
+	w.rotate(t)
+	w.wantGood(t, old) // nobody told us
+	w.clock.Advance(refreshAfter)
+	w.wantReason(t, old, ReasonKey)
+	w.wantGood(t, w.good(t))
+}
+
+// The faults of a provider; each must look the same from outside.
+var outages = []idp.Fault{idp.Down, idp.EmptyKeys, idp.EmptyObject, idp.HTML, idp.Huge, idp.Redirect}
+
+func TestAProviderDownColdIsAnOutageAndHealsByItself(t *testing.T) {
+	for _, fault := range append([]idp.Fault{idp.WrongIssuer}, outages...) {
+		t.Run(string(fault), func(t *testing.T) {
+			w := newWorld(t, 2)
+			raw := w.good(t)
+			w.idp.Fail(fault)
+			if err := w.verifier.Prefetch(context.Background()); !errors.Is(err, ErrUnavailable) {
+				t.Fatalf("Prefetch: %v", err)
+			}
+			w.wantUnavailable(t, raw)
+			w.idp.Fail(idp.Healthy)
+			w.wantUnavailable(t, raw) // backing off
+			w.clock.Advance(firstBackoff)
+			w.wantGood(t, raw)
+		})
+	}
+}
+
+func TestFailedFetchesBackOffToHalfAMinute(t *testing.T) {
+	w := newWorld(t, 2)
+	raw := w.good(t)
+	w.idp.Fail(idp.Down)
+	start := w.clock.Now()
+	var at []int
+	for range 130 {
+		before := w.idp.Fetches().Discovery
+		for range 3 {
+			w.wantUnavailable(t, raw)
+		}
+		if w.idp.Fetches().Discovery > before {
+			at = append(at, int(w.clock.Now().Sub(start).Seconds()))
+		}
+		w.clock.Advance(time.Second)
+	}
+	if got, want := fmt.Sprint(at), "[0 1 3 7 15 31 61 91 121]"; got != want {
+		t.Errorf("fetches at seconds %v, want %v", got, want)
+	}
+}
+
+func TestAProviderDownWarmLeavesGoodTokensGood(t *testing.T) {
+	for _, fault := range outages {
+		t.Run(string(fault), func(t *testing.T) {
+			w := newWorld(t, 2)
+			raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 28 * time.Hour})
+			w.wantGood(t, raw)
+			w.idp.Fail(fault)
+			for range 23 {
+				w.clock.Advance(refreshAfter)
+				w.wantGood(t, raw)
+			}
+			if got := w.idp.Fetches(); got.Keys+got.Discovery < 20 {
+				t.Errorf("nobody asked meanwhile: %+v", got)
+			}
+			w.wantUnavailable(t, w.unknownKid(t)) // it may be the new key: nobody knows
+			w.clock.Advance(refreshAfter)
+			w.wantUnavailable(t, raw) // a day is the limit
+			w.idp.Fail(idp.Healthy)
+			w.clock.Advance(maxBackoff)
+			w.wantGood(t, raw)
+			w.wantReason(t, w.unknownKid(t), ReasonKey)
+			if foreign := w.net.foreignHosts(); len(foreign) != 0 {
+				t.Errorf("we were sent to %v and went", foreign)
+			}
+		})
+	}
+}
+
+func (w *world) unknownKid(t testing.TB) string {
+	return unsigned(header("unknown"), w.claimsJSON(t, idp.Spec{Scopes: []string{"a"}}, nil), 0)
+}
+
+func TestOneMalformedKeyIsSkipped(t *testing.T) {
+	w := newWorld(t, 2)
+	w.idp.Fail(idp.MalformedKey)
+	w.wantGood(t, w.good(t))
+}
+
+func TestASetBackClockDoesNotKeepKeysForever(t *testing.T) {
+	w := newWorld(t, 1)
+	w.clock.Advance(48 * time.Hour)
+	w.wantGood(t, w.good(t))
+	w.clock.Advance(-47 * time.Hour)
+	w.rotate(t)
+	w.wantGood(t, w.good(t))
+	w.wantFetches(t, 2)
+}
+
+func TestAFrozenProcessRefreshesWhenItWakes(t *testing.T) {
+	w := newWorld(t, 1)
+	old := w.good(t)
+	w.wantGood(t, old)
+	w.clock.Advance(72 * time.Hour)
+	w.rotate(t)
+	w.wantGood(t, w.good(t))
+}
+
+func TestPrefetchSparesTheFirstCallItsFetch(t *testing.T) {
+	w := newWorld(t, 2)
+	if err := w.verifier.Prefetch(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.wantFetches(t, 2) // v1 and v2
+	if err := w.verifier.Prefetch(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.wantGood(t, w.good(t))
+	w.wantGood(t, mint(t, w.idp, idp.Spec{Version: "1.0", Scopes: []string{"a"}}))
+	w.wantFetches(t, 2)
+	w.idp.Fail(idp.Down)
+	w.clock.Advance(2 * refreshAfter)
+	err := w.verifier.Prefetch(context.Background())
+	if !errors.Is(err, ErrUnavailable) || strings.Count(err.Error(), "status 503") != 2 {
+		t.Errorf("Prefetch of a provider that is down: %v", err)
+	}
+}
+
+// hangingWorld lives in a synctest bubble, whose clock moves when all wait.
+func hangingWorld(t *testing.T) *world {
+	w := newWorld(t, 2)
+	c := w.config()
+	c.Now = time.Now
+	w.clock.Advance(time.Since(w.clock.Now())) // tokens are minted for the bubble's time
+	v, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.verifier = v
+	return w
+}
+
+func TestAHangingProviderCostsThreeSecondsAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hangingWorld(t)
+		raw := w.good(t)
+		w.idp.Fail(idp.Hang)
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { w.wantUnavailableLater(t, raw, "timed out") })
+		}
+		wg.Wait()
+		if took := time.Since(start); took != fetchTimeout {
+			t.Errorf("20 callers waited %v, want %v", took, fetchTimeout)
+		}
+		if got := w.idp.Fetches().Discovery; got != 1 {
+			t.Errorf("%d fetches for 20 callers", got)
+		}
+	})
+}
+
+// wantUnavailableLater may run outside the test's own goroutine.
+func (w *world) wantUnavailableLater(t *testing.T, raw, detail string) {
+	_, err := w.verifier.Verify(context.Background(), raw)
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), detail) {
+		t.Errorf("got %v, want an outage with %q", err, detail)
+	}
+}
+
+func TestAHangingProviderHoldsGoodTokensUpForAMomentOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hangingWorld(t)
+		raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 10 * time.Hour})
+		w.wantGood(t, raw)
+		w.idp.Fail(idp.Hang)
+		waitFor(2 * time.Hour)
+		start := time.Now()
+		w.wantGood(t, raw)
+		if took := time.Since(start); took != staleWait {
+			t.Errorf("waited %v, want %v", took, staleWait)
+		}
+		waitFor(fetchTimeout) // the fetch ends without us
+		start = time.Now()
+		w.idp.Fail(idp.Healthy)
+		waitFor(maxBackoff)
+		w.wantGood(t, raw)
+		if took := time.Since(start); took != maxBackoff {
+			t.Errorf("a healed provider still costs %v", took-maxBackoff)
+		}
+	})
+}
+
+// waitFor lets the bubble's clock move on.
+func waitFor(d time.Duration) { <-time.After(d) }
+
+func TestACallerThatGivesUpLeavesTheFetchToTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hangingWorld(t)
+		raw := w.good(t)
+		slow := make(chan struct{})
+		healthy := w.net.byHost["login.example"]
+		w.net.byHost["login.example"] = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			<-slow
+			healthy.ServeHTTP(rw, r)
+		})
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := w.verifier.Verify(ctx, raw)
+			if ReasonOf(err) != ReasonCanceled || !errors.Is(err, context.Canceled) || !errors.Is(err, ErrUnavailable) {
+				t.Errorf("the one that gave up got %v", err)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if _, err := w.verifier.Verify(context.Background(), raw); err != nil {
+				t.Errorf("the one that waited got %v", err)
+			}
+		})
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		close(slow)
+		wg.Wait()
+		w.wantFetches(t, 1)
+	})
+}
+
+func TestVerifyingWhileKeysRotateIsRaceFree(t *testing.T) {
+	w := newWorld(t, 2)
+	raw := w.good(t)
+	w.wantGood(t, raw)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				if _, err := w.verifier.Verify(context.Background(), raw); err != nil {
+					t.Errorf("got %v", err)
+				}
+			}
+		})
+	}
+	for range 3 {
+		w.clock.Advance(10 * time.Minute)
+		w.flood(t, 5)
+	}
+	wg.Wait()
+}
