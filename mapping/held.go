@@ -3,6 +3,7 @@ package mapping
 import (
 	"math/bits"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -129,4 +130,23 @@ func (t *Table) Ends(h Held) []time.Time {
 	})
 	slices.SortFunc(ends, time.Time.Compare)
 	return slices.CompactFunc(ends, time.Time.Equal)
+}
+
+// Deciding is the part of the set that a verdict about one request rests on:
+// the permissions that name its route, and the patterns that match its path.
+func (t *Table) Deciding(h Held, v Verdict, method, path string) Held {
+	var part Held
+	if !v.Allowed {
+		return part
+	}
+	h.each(func(i int) {
+		p := t.permissions[i]
+		names := v.Route != nil && slices.Contains(v.Route.permissions, i)
+		matches := p.Resource.IsPattern() && slices.Contains(p.Verb.Methods(), Verb(method)) &&
+			Match(p.Resource.String(), strings.TrimPrefix(path, "/"))
+		if names || matches {
+			part.add(i, len(t.permissions))
+		}
+	})
+	return part
 }

@@ -41,7 +41,8 @@ func (p instance) glob() string {
 // segments, since paths with empty segments are denied anyway.
 type aligner struct {
 	allowed, known []mapping.Segment
-	longest        int // the longest path to look at where known ends in {name+}
+	longest        int  // the longest path to look at where known ends in {name+}
+	routed         bool // a {name} of allowed takes one segment, as in routing
 	visit          func(segments, hidden []string) (more bool)
 }
 
@@ -76,6 +77,9 @@ func (a aligner) step(i int, path, hidden []string) bool {
 		path = append(slices.Clip(path), text)
 		if !a.step(i+1, path, hidden) {
 			return false
+		}
+		if a.routed && s.Kind == mapping.Param {
+			break
 		}
 	}
 	return true

@@ -19,22 +19,27 @@ type guards struct {
 	hidden   map[string]bool // literals that wildcards of the Allows run over
 }
 
-// findGuards compares each held route with each known one.
-func findGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
+func newGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
 	g := &guards{table: t, held: h, verb: v, globs: map[string]bool{}, hidden: map[string]bool{}}
 	for _, p := range t.Patterns(h, v) {
 		g.patterns = append(g.patterns, p.Resource.String())
 	}
-	known := t.Templates(v)
-	for _, k := range known {
+	for _, k := range t.Templates(v) {
 		g.longest = max(g.longest, len(k.Resource.Segments()))
 	}
+	return g
+}
+
+// findGuards compares each held route with each known one.
+func findGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
+	g := newGuards(t, h, v)
+	known := t.Templates(v)
 	for _, allowed := range known {
 		if !h.Holds(allowed) {
 			continue
 		}
 		for _, k := range known {
-			g.compare(allowed.Resource, k.Resource)
+			g.compare(allowed.Resource, k.Resource, false)
 		}
 		g.depth(allowed.Resource, known)
 	}
@@ -45,9 +50,11 @@ func findGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
 }
 
 // compare denies the paths of a known route that the glob of an allowed one
-// matches and Permits denies.
-func (g *guards) compare(allowed, known mapping.Resource) {
+// matches and Permits denies; or, where routed is set, those that API Gateway
+// routes to the allowed one if it knows no other.
+func (g *guards) compare(allowed, known mapping.Resource, routed bool) {
 	a := aligner{
+		routed:  routed,
 		allowed: allowed.Segments(),
 		known:   known.Segments(),
 		longest: g.longest + len(allowed.Segments()) + 1,
@@ -146,4 +153,23 @@ func (g *guards) slashPattern(pattern string, known []*mapping.Template) {
 			g.check(instance{segments: strings.Split(strings.TrimSuffix(spelling, "/"), "/"), slash: true})
 		}
 	}
+}
+
+// HoldsWhole reports whether every path of a route is permitted: the route and
+// whatever more specific one takes paths of it away, or patterns that cover it.
+func HoldsWhole(t *mapping.Table, h mapping.Held, v mapping.Verb, route mapping.Resource) bool {
+	g := newGuards(t, h, v)
+	if g.coveredByPattern(route.Glob()) {
+		return true
+	}
+	known := slices.ContainsFunc(t.Templates(v), func(k *mapping.Template) bool {
+		return k.Resource.Shape() == route.Shape() && h.Holds(k)
+	})
+	if !known {
+		return false
+	}
+	for _, k := range t.Templates(v) {
+		g.compare(route, k.Resource, true)
+	}
+	return len(g.globs) == 0
 }

@@ -1,0 +1,98 @@
+package authorizer
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"scopegate/policy"
+	"scopegate/token"
+)
+
+// anonymous is the principal of an answer about nobody, as in AWS's samples.
+const anonymous = "user"
+
+// maxContext bounds the minified context, in bytes: the policy needs the rest.
+const maxContext = 512
+
+// answer is the IAM form of an authorizer's output (AWS: "Output from an API
+// Gateway Lambda authorizer").
+type answer struct {
+	PrincipalID    string            `json:"principalId"`
+	PolicyDocument policy.Document   `json:"policyDocument"`
+	Context        map[string]string `json:"context,omitempty"`
+}
+
+// simpleAnswer is the simple form, payload 2.0 only.
+type simpleAnswer struct {
+	IsAuthorized bool              `json:"isAuthorized"`
+	Context      map[string]string `json:"context,omitempty"`
+}
+
+// marshal writes minified JSON: < > & stand as they are, which saves bytes.
+func marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(buf.Bytes(), "\n"), nil
+}
+
+// contextOf is what the service behind the gateway learns of the caller: short
+// flat strings, since REST APIs refuse nested values. Scopes and roles that do
+// not fit are left out whole, and truncated says so: half a list could be taken
+// for all of it.
+func contextOf(c token.Claims, revision string) map[string]string {
+	fields := [][2]string{
+		{"oid", c.ObjectID}, {"tid", c.TenantID}, {"appid", c.AppID}, {"sub", c.Subject},
+		{"principalType", kindName(c.Kind)}, {"revision", revision},
+		{"exp", unixTime(c)},
+		{"scp", strings.Join(c.Scopes, " ")}, {"roles", strings.Join(c.Roles, " ")},
+	}
+	out := map[string]string{}
+	const marker = `"truncated":"true",`
+	size := len("{}") + len(marker)
+	truncated := false
+	for _, f := range fields {
+		name, value := f[0], f[1]
+		if value == "" {
+			continue
+		}
+		cost := len(strconv.Quote(name)) + jsonLen(value) + len(":,")
+		if size+cost > maxContext {
+			truncated = true
+			continue
+		}
+		size += cost
+		out[name] = value
+	}
+	if truncated {
+		out["truncated"] = "true"
+	}
+	return out
+}
+
+func jsonLen(s string) int {
+	b, err := marshal(s)
+	if err != nil {
+		return maxContext
+	}
+	return len(b)
+}
+
+func unixTime(c token.Claims) string {
+	if c.Expires.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(c.Expires.Unix(), 10)
+}
+
+func kindName(k token.Kind) string {
+	if k == token.KindUnknown {
+		return ""
+	}
+	return k.String()
+}

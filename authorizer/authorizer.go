@@ -1,0 +1,276 @@
+package authorizer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.uber.org/zap"
+
+	"scopegate/mapping"
+	"scopegate/policy"
+	"scopegate/store"
+	"scopegate/token"
+)
+
+// Tables serves the table of an API: [store.Cache].
+type Tables interface {
+	Table(ctx context.Context, api mapping.API) (store.Served, error)
+}
+
+// Config puts an Authorizer together.
+type Config struct {
+	Verifier Verifier
+	Tables   Tables
+	Log      *zap.Logger      // one line per decision
+	Now      func() time.Time // nil means time.Now
+
+	DenyInvalidToken bool // answer a refused token with deny-all, not with 401
+	Simple           bool // answer HTTP API events of payload 2.0 with true or false
+	MaxBytes         int  // of the whole minified answer; 0 means DefaultMaxBytes
+	NoExpiry         bool // leave conditions on time out of the policy
+	RouteScope       bool // answer for the called route only
+	ExplicitDeny     bool // deny explicitly whatever is not allowed
+	Remembered       int  // compiled policies kept; 0 means 1024
+}
+
+// DefaultMaxBytes is API Gateway's documented limit on an authorizer's result
+// (AWS: "Amazon API Gateway quotas").
+const DefaultMaxBytes = 8192
+
+// Authorizer answers events. It is a lambda.Handler, and may be used from
+// several goroutines.
+type Authorizer struct {
+	Config
+	compiled *lru.Cache[compiledKey, *policy.Compiled]
+}
+
+// compiledKey is what a compiled policy depends on, as a structure: joined
+// strings could run together.
+type compiledKey struct {
+	api      mapping.API
+	revision store.Revision
+	held     string
+}
+
+// New makes an Authorizer. It reads nothing yet.
+func New(c Config) (*Authorizer, error) {
+	if c.Verifier == nil || c.Tables == nil || c.Log == nil {
+		return nil, errors.New("make the authorizer: needs a verifier, tables and a log")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = DefaultMaxBytes
+	}
+	if c.Remembered == 0 {
+		c.Remembered = 1024
+	}
+	compiled, err := lru.New[compiledKey, *policy.Compiled](c.Remembered)
+	if err != nil {
+		return nil, fmt.Errorf("make the authorizer: %w", err)
+	}
+	return &Authorizer{Config: c, compiled: compiled}, nil
+}
+
+// Invoke answers one event. The error "Unauthorized" makes API Gateway answer
+// 401; any other one 500.
+func (a *Authorizer) Invoke(ctx context.Context, payload []byte) (out []byte, err error) {
+	d := &decision{start: a.Now()}
+	defer func() {
+		// A bug is a failure, and must end this request only.
+		if p := recover(); p != nil {
+			out, err = nil, failure(Internal, fmt.Errorf("panic: %v", p))
+		}
+		err = a.log(d, err)
+	}()
+	return a.authorize(ctx, payload, d)
+}
+
+func (a *Authorizer) authorize(ctx context.Context, payload []byte, d *decision) ([]byte, error) {
+	e, err := parseEvent(payload)
+	d.event, d.requestID = e, requestID(ctx, e)
+	if err != nil {
+		return nil, failure(BadEvent, err)
+	}
+	if a.Simple && e.Shape != HTTP2 {
+		return nil, failure(SimplePayload, nil)
+	}
+	d.claims, err = a.caller(ctx, e)
+	var refused *refusal
+	if errors.As(err, &refused) {
+		return a.refuse(d, refused)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.served, err = a.Tables.Table(ctx, e.ARN.API)
+	if errors.Is(err, store.ErrNotFound) {
+		d.served = store.Served{Table: &mapping.Table{}, How: store.Hit}
+		d.reason = UnknownAPI
+	} else if err != nil {
+		return nil, failure(TableUnavailable, err)
+	}
+	a.decide(d)
+	if a.Simple {
+		return a.answerSimple(d)
+	}
+	return a.answer(d)
+}
+
+// caller takes the token out of the event and verifies it.
+func (a *Authorizer) caller(ctx context.Context, e event) (token.Claims, error) {
+	if len(e.Authorization) > 1 {
+		return token.Claims{}, &refusal{ManyTokens}
+	}
+	header := ""
+	if len(e.Authorization) == 1 {
+		header = e.Authorization[0]
+	}
+	raw, err := token.Bearer(header)
+	if err != nil {
+		return token.Claims{}, ofToken(err)
+	}
+	// A cache that is keyed by something else would hand one caller's answer to
+	// another.
+	if !e.cachedBy(header) {
+		return token.Claims{}, failure(BadSource, nil)
+	}
+	claims, err := a.Verifier.Verify(ctx, raw)
+	if err != nil {
+		return token.Claims{}, ofToken(err)
+	}
+	return claims, nil
+}
+
+// decide finds what the caller holds and what that says about the request.
+func (a *Authorizer) decide(d *decision) {
+	table, arn := d.served.Table, d.event.ARN
+	caller := CallerOf(d.claims)
+	d.held = table.Held(caller, d.start)
+	d.groupsUnknown = table.MissesGroups(caller)
+	d.verdict = table.Decide(d.held, arn.Method, arn.Path)
+	if d.verdict.Allowed && mismatch(table, d.event, d.verdict) {
+		d.verdict.Allowed = false
+		d.reason = TemplateMismatch
+	}
+	switch {
+	case d.reason != "":
+	case !d.verdict.Allowed && !table.Trusts(caller):
+		d.reason = Untrusted
+	default:
+		d.reason = Reason(d.verdict.Reason)
+	}
+	if a.RouteScope {
+		d.held = table.Deciding(d.held, d.verdict, arn.Method, arn.Path)
+	}
+}
+
+// CallerOf is the caller that verified claims speak of.
+func CallerOf(c token.Claims) mapping.Caller {
+	kind := map[token.Kind]mapping.PrincipalType{token.KindUser: mapping.User, token.KindApp: mapping.App}
+	return mapping.Caller{
+		Issuer: c.Issuer, Tenant: c.TenantID, Audience: c.Audience, PrincipalType: kind[c.Kind],
+		Scopes: c.Scopes, Roles: c.Roles, Groups: c.Groups, GroupsUnknown: c.GroupsUnknown,
+	}
+}
+
+// answer writes the IAM form.
+func (a *Authorizer) answer(d *decision) ([]byte, error) {
+	doc := a.document(d)
+	out, err := a.write(d, doc)
+	if len(out) > a.MaxBytes && !d.verdict.Allowed {
+		// It may be the Deny of this very request that is too much.
+		doc = policy.DenyAll()
+		if _, fits := a.fits(d); fits {
+			out, err = a.write(d, doc)
+		}
+	}
+	d.bytes = len(out)
+	switch {
+	case err != nil:
+		return nil, failure(Internal, err)
+	case len(out) > a.MaxBytes:
+		return nil, failure(TooLarge, nil)
+	}
+	return out, a.check(d, doc)
+}
+
+// fits reports whether the policy without the request's own Deny is within the
+// limit.
+func (a *Authorizer) fits(d *decision) (int, bool) {
+	without := *d
+	without.verdict.Allowed = true
+	out, err := a.write(&without, a.document(&without))
+	return len(out), err == nil && len(out) <= a.MaxBytes
+}
+
+func (a *Authorizer) document(d *decision) policy.Document {
+	request := policy.Request{ARN: d.event.ARNText, Denied: !d.verdict.Allowed, End: d.claims.End, ExplicitDeny: a.ExplicitDeny}
+	if a.NoExpiry {
+		request.End = time.Time{}
+	}
+	return a.compile(d).Document(request)
+}
+
+func (a *Authorizer) write(d *decision, doc policy.Document) ([]byte, error) {
+	return marshal(answer{
+		PrincipalID:    d.claims.PrincipalID(),
+		PolicyDocument: doc,
+		Context:        contextOf(d.claims, d.served.Revision.String()),
+	})
+}
+
+// compile answers from memory where the same permissions of the same revision
+// were compiled before.
+func (a *Authorizer) compile(d *decision) *policy.Compiled {
+	key := compiledKey{api: d.event.ARN.API, revision: d.served.Revision, held: d.held.Key()}
+	if c, ok := a.compiled.Get(key); ok {
+		d.compiledHit = true
+		return c
+	}
+	c := policy.Compile(d.served.Table, d.held, d.start)
+	a.compiled.Add(key, c)
+	return c
+}
+
+// check reads the finished policy as API Gateway will. What Permits denies must
+// never be allowed by it, whatever went wrong in between.
+func (a *Authorizer) check(d *decision, doc policy.Document) error {
+	allowed := policy.Evaluate(doc, d.event.ARNText, d.start, netip.Addr{}) == policy.Allowed
+	switch {
+	case allowed && !d.verdict.Allowed:
+		return failure(Unsound, nil)
+	case !allowed && d.verdict.Allowed:
+		d.verdict.Allowed = false
+		d.reason = Collision
+	}
+	return nil
+}
+
+// refuse answers a token that was refused.
+func (a *Authorizer) refuse(d *decision, r *refusal) ([]byte, error) {
+	d.reason, d.refused = r.reason, true
+	if !a.DenyInvalidToken {
+		return nil, errUnauthorized
+	}
+	if a.Simple {
+		return marshal(simpleAnswer{})
+	}
+	return marshal(answer{PrincipalID: anonymous, PolicyDocument: policy.DenyAll()})
+}
+
+func requestID(ctx context.Context, e event) string {
+	if e.RequestID != "" {
+		return e.RequestID
+	}
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		return lc.AwsRequestID
+	}
+	return ""
+}

@@ -1,0 +1,96 @@
+package authorizer
+
+import (
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"scopegate/mapping"
+	"scopegate/store"
+	"scopegate/token"
+)
+
+// decision gathers what one request was decided by, for the answer and the log.
+type decision struct {
+	start         time.Time
+	requestID     string
+	event         event
+	claims        token.Claims
+	served        store.Served
+	held          mapping.Held
+	verdict       mapping.Verdict
+	reason        Reason
+	refused       bool
+	groupsUnknown bool
+	compiledHit   bool
+	bytes         int
+}
+
+// log writes the one line of a decision and gives back the error that leaves
+// the function. No token, path or claim beyond the caller's identifiers is in
+// it: paths hold what clients put there.
+func (a *Authorizer) log(d *decision, err error) error {
+	outcome := "deny"
+	var f *Failure
+	switch {
+	case errors.As(err, &f):
+		outcome, d.reason = "error", f.Reason
+	case d.refused:
+		outcome = "unauthorized"
+	case d.verdict.Allowed:
+		outcome = "allow"
+	}
+	fields := []zap.Field{
+		zap.String("requestId", d.requestID),
+		zap.String("decision", outcome),
+		zap.String("reason", string(d.reason)),
+		zap.String("principal", d.claims.PrincipalID()),
+		zap.String("appid", d.claims.AppID),
+		zap.String("api", d.event.ARN.API.ID()),
+		zap.String("stage", d.event.ARN.API.Stage),
+		zap.String("route", routeName(d.verdict)),
+		zap.String("revision", d.served.Revision.String()),
+		zap.String("table", d.served.How),
+		zap.Bool("policyHit", d.compiledHit),
+		zap.Int("bytes", d.bytes),
+		zap.String("shape", string(d.event.Shape)),
+		zap.Int64("us", a.Now().Sub(d.start).Microseconds()),
+	}
+	if d.groupsUnknown {
+		fields = append(fields, zap.Bool("groupsUnknown", true))
+	}
+	if f == nil {
+		a.Log.Info("decision", fields...)
+		return err
+	}
+	if f.cause != nil {
+		fields = append(fields, zap.NamedError("cause", f.cause))
+	}
+	if f.Reason == TooLarge {
+		fields = append(fields, Metric(a.Now(), "PolicyTooLarge")...)
+	}
+	a.Log.Error("decision", fields...)
+	return f
+}
+
+func routeName(v mapping.Verdict) string {
+	if v.Route == nil {
+		return ""
+	}
+	return v.Route.String()
+}
+
+// Metric makes a log line count one of a metric: CloudWatch reads it out of the
+// line (AWS: "CloudWatch embedded metric format").
+func Metric(at time.Time, name string) []zap.Field {
+	directive := map[string]any{
+		"Timestamp": at.UnixMilli(),
+		"CloudWatchMetrics": []map[string]any{{
+			"Namespace":  "Scopegate",
+			"Dimensions": [][]string{{}},
+			"Metrics":    []map[string]string{{"Name": name, "Unit": "Count"}},
+		}},
+	}
+	return []zap.Field{zap.Any("_aws", directive), zap.Int(name, 1)}
+}

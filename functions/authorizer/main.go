@@ -1,0 +1,51 @@
+// Command authorizer is the Lambda function behind API Gateway's authorizers.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"scopegate/internal/config"
+	"scopegate/internal/wiring"
+	"scopegate/store/dynamo"
+)
+
+// prefetchTimeout bounds the network work of the start. Lambda gives the init
+// phase 10 s (AWS: "Understanding the Lambda execution environment lifecycle").
+const prefetchTimeout = 5 * time.Second
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ctx, cancel := context.WithTimeout(context.Background(), prefetchTimeout)
+	defer cancel()
+	settings, err := config.Load(os.Environ(), config.Authorizer)
+	if err != nil {
+		return err
+	}
+	log, err := wiring.NewLog(settings.LogLevel)
+	if err != nil {
+		return err
+	}
+	source, err := dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName})
+	if err != nil {
+		return err
+	}
+	parts, err := wiring.New(settings, source, log, nil)
+	if err != nil {
+		return err
+	}
+	parts.Prefetch(ctx)
+	cancel()
+	lambda.StartHandler(parts.Authorizer)
+	return nil
+}
