@@ -66,11 +66,24 @@ func (h *hosts) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("no such host")
 	}
 	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
+	handler.ServeHTTP(&narrow{w, 4 * maxBody}, r)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
 	return w.Result(), nil
+}
+
+// narrow is a connection whose client has had enough after some bytes.
+type narrow struct {
+	http.ResponseWriter
+	left int
+}
+
+func (n *narrow) Write(b []byte) (int, error) {
+	if n.left -= len(b); n.left < 0 {
+		return 0, errors.New("connection reset by peer")
+	}
+	return n.ResponseWriter.Write(b)
 }
 
 func (h *hosts) foreignHosts() []string {
