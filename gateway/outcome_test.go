@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -316,5 +317,39 @@ func TestClientThatGoesAwayDoesNotEndTheCall(t *testing.T) {
 	g.ServeHTTP(w, r)
 	if during != nil || w.Code != http.StatusOK {
 		t.Errorf("the call's context: %v; status %d", during, w.Code)
+	}
+}
+
+// A policy that denies the very ARN it was asked for must match that request,
+// whatever bytes the client put into it.
+func TestDenyOfTheARNInTheEventMatchesTheRequest(t *testing.T) {
+	for _, f := range []gateway.Flavour{gateway.RESTToken, gateway.HTTPv1, gateway.HTTPv2} {
+		g := start(t, config(f, gateway.AuthorizerFunc(func(_ context.Context, event []byte) ([]byte, error) {
+			var e struct{ MethodARN, RouteARN string }
+			if err := json.Unmarshal(event, &e); err != nil {
+				return nil, err
+			}
+			tail := strings.TrimPrefix(e.MethodARN+e.RouteARN, apiARN+"/")
+			return []byte(iam(statement("Allow", "*"), statement("Deny", tail))), nil
+		})))
+		for _, target := range []string{"/dev/a", "/dev/%FF", "/dev/%ff%fe", "/dev/\xff\xfe", "/dev/%00", "/dev/%22%5C", "/dev/<&>", "/dev/%E2%80%A8", "/dev//%2F"} {
+			if status, _, body := raw(t, g, line("GET "+target+" HTTP/1.1")); status != http.StatusForbidden {
+				t.Errorf("%v %q: status %d %s, want 403", f, target, status, body)
+			}
+		}
+	}
+}
+
+func TestReportedStatusIsTheFinalOne(t *testing.T) {
+	cfg := config(gateway.RESTToken, &fake{answers: map[string]string{"*": iam(statement("Allow", "*"))}})
+	cfg.Backend = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		fmt.Fprint(w, "hello")
+	})
+	done := make(chan gateway.Decision, 1)
+	cfg.OnDecision = func(d gateway.Decision) { done <- d }
+	raw(t, start(t, cfg), line("GET /dev/a HTTP/1.1"))
+	if d := <-done; d.Status != http.StatusOK {
+		t.Errorf("status %d", d.Status)
 	}
 }

@@ -38,19 +38,11 @@ func (p *process) handler() http.Handler {
 // connection and with the runtime.
 func (p *process) next(w http.ResponseWriter, r *http.Request) {
 	p.readyOnce.Do(func() { close(p.ready) })
-	for {
-		select {
-		case <-r.Context().Done():
-			return
-		case <-p.gone:
-			return
-		case inv := <-p.r.queue:
-			if inv.ctx.Err() != nil {
-				continue // nobody waits for it
-			}
-			p.deliver(w, inv)
-			return
-		}
+	select {
+	case <-r.Context().Done():
+	case <-p.gone:
+	case inv := <-p.r.queue:
+		p.deliver(w, inv)
 	}
 }
 

@@ -67,7 +67,6 @@ type invocation struct {
 	id       string
 	payload  []byte
 	deadline time.Time
-	ctx      context.Context
 	result   chan result // of capacity 1: an answer that nobody waits for is dropped
 }
 
@@ -112,7 +111,7 @@ func (r *Runtime) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.opts.Timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	inv := &invocation{id: uuid(), payload: payload, deadline: deadline, ctx: ctx, result: make(chan result, 1)}
+	inv := &invocation{id: uuid(), payload: payload, deadline: deadline, result: make(chan result, 1)}
 	select {
 	case r.queue <- inv:
 	case <-ctx.Done():

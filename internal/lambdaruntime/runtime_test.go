@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"scopegate/gateway"
 	"scopegate/internal/lambdaruntime"
 )
 
@@ -299,5 +300,24 @@ func TestClosedRuntimeAnswersWithAnError(t *testing.T) {
 	}
 	if _, err := r.Invoke(t.Context(), []byte(`{}`)); err == nil {
 		t.Error("a closed runtime took an event")
+	}
+}
+
+// The local gateway takes a Runtime for its authorizer.
+func TestRuntimeIsAnAuthorizerOfTheGateway(t *testing.T) {
+	g, err := gateway.New(gateway.Config{
+		Flavour: gateway.HTTPv2, ARN: "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2", Stages: []string{"$default"},
+		Authorizer: start(t, lambdaruntime.Options{}), IdentitySources: []string{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/a", nil))
+	if w.Code != http.StatusInternalServerError { // echo's answer is no authorizer's
+		t.Errorf("status %d %s", w.Code, w.Body)
+	}
+	if s := g.Stats()["$default"]; s.AuthorizerCalls != 1 {
+		t.Errorf("%+v", s)
 	}
 }
