@@ -1,0 +1,28 @@
+// Package dynamo keeps permission tables in one Amazon DynamoDB table. In go
+// the calls of [store.Store]; out come GetItem and Query for reading, and one
+// TransactWriteItems for each change.
+//
+// Keys are pk and sk, both strings. Neither ARNs nor stages hold a '#', so no
+// two keys run together.
+//
+//	pk                                sk           what
+//	meta#<arn>#<stage>                meta         head: revision, generation, name, owners, …; a tombstone after deletion
+//	api#<arn>#<stage>#<generation>    perm#<id>    permission, attributes named as in the wire format
+//	                                  route#<id>   route
+//	audit#<arn>#<stage>               <change id>  audit record; never changed, never removed
+//	generations#<arn>#<stage>         <generation> a generation that may have items, and the revision it was made from
+//	apis                              <arn>#<stage> a table that exists
+//	migrations                        …            the ledger of package migrations
+//
+// A generation is one set of a table's items. Small changes edit the one that
+// the head names. A change that does not fit into one transaction writes a new
+// generation under a fresh name, which nobody reads, and then one transaction
+// makes the head name it; so a crash in between leaves the old table whole, and
+// leftovers can never become part of a table. [Store.Clean] removes them.
+//
+// Attributes and items that this version does not know are kept and passed
+// over. An item that it should know and cannot read is an error: to leave it
+// out could change who gets in.
+//
+// [Reader] is the half that an authorizer needs; [Store] adds writing.
+package dynamo

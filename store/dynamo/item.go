@@ -1,0 +1,164 @@
+package dynamo
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"scopegate/mapping"
+	"scopegate/store"
+)
+
+// wireNames are the attributes of a permission: the wire format's fields.
+var wireNames = []string{
+	"arn", "stage", "httpVerb", "resource", "scope", "role", "group", "principalType",
+	"tenant", "authenticated", "registered", "expiresAt", "description",
+}
+
+var routeNames = []string{"arn", "stage", "httpVerb", "resource"}
+
+// recordNames are the attributes of an audit record (store.EncodeRecord).
+var recordNames = []string{
+	"changeId", "by", "requestId", "at", "before", "after", "added", "removed",
+	"routesAdded", "routesRemoved", "headBefore", "headAfter", "counts", "answer",
+}
+
+// routeItem is a route as it is stored.
+type routeItem struct {
+	ARN      string `json:"arn"`
+	Stage    string `json:"stage"`
+	HTTPVerb string `json:"httpVerb"`
+	Resource string `json:"resource"`
+}
+
+// headNames are the attributes of a table's head that Change.Head replaces.
+var headNames = []string{"name", "complete", "owners", "trust"}
+
+// head is the meta item. The zero head is that of a table that never was.
+type head struct {
+	ARN         string `json:"arn"`
+	Stage       string `json:"stage"`
+	Number      uint64 `json:"revision"`
+	Incarnation string `json:"incarnation"`
+	Generation  string `json:"generation"`
+	// Fence is set anew to make sure that a transaction whose fate is not known
+	// will never be committed: every transaction is conditional on it.
+	Fence   string `json:"fence"`
+	Deleted bool   `json:"deleted,omitempty"`
+	store.Head
+}
+
+var metaNames = append([]string{"arn", "stage", "revision", "incarnation", "generation", "fence", "deleted"}, headNames...)
+
+func decodeHead(api mapping.API, it item) (head, error) {
+	if it == nil {
+		return head{ARN: api.ARN, Stage: api.Stage, Deleted: true}, nil
+	}
+	var h head
+	if err := fromItem(it, metaNames, &h); err != nil {
+		return head{}, err
+	}
+	switch {
+	case h.ARN != api.ARN || h.Stage != api.Stage:
+		return head{}, fmt.Errorf("arn and stage: are %s, %s", h.ARN, h.Stage)
+	case h.Incarnation == "":
+		return head{}, errors.New("attribute incarnation: must be given")
+	case !h.Deleted && (h.Number == 0 || h.Generation == ""):
+		return head{}, errors.New("attributes revision and generation: must be given")
+	}
+	return h, nil
+}
+
+// never reports whether there is no meta item at all.
+func (h head) never() bool { return h.Incarnation == "" }
+
+// at reports whether both heads are of the same table at the same revision.
+func (h head) at(o head) bool {
+	return h.Number == o.Number && h.Incarnation == o.Incarnation && h.Generation == o.Generation && h.Deleted == o.Deleted
+}
+
+// revision is the revision as the contract has it: zero for a tombstone.
+func (h head) revision() store.Revision {
+	if h.Deleted {
+		return store.Revision{}
+	}
+	return store.Revision{Number: h.Number, Incarnation: h.Incarnation}
+}
+
+func (h head) meta() store.Meta {
+	if h.Deleted {
+		return store.Meta{}
+	}
+	return store.Meta{
+		API: mapping.API{ARN: h.ARN, Stage: h.Stage}, Revision: h.revision(),
+		Name: h.Name, Complete: h.Complete, Owners: h.Owners, Trust: h.Trust,
+	}
+}
+
+// snapshot decodes the items of a table. Items of unknown kinds are passed over.
+func (h head) snapshot(items []item) (store.Snapshot, error) {
+	s := store.Snapshot{Meta: h.meta()}
+	for _, it := range items {
+		name := textOf(it[sk])
+		var err error
+		if id, ok := strings.CutPrefix(name, permPrefix); ok {
+			var p mapping.Permission
+			if p, err = decodePermission(s.API, id, it); err == nil {
+				s.Permissions = append(s.Permissions, p)
+			}
+		} else if id, ok := strings.CutPrefix(name, routePrefix); ok {
+			var r mapping.Route
+			if r, err = decodeRoute(s.API, id, it); err == nil {
+				s.Routes = append(s.Routes, r)
+			}
+		}
+		if err != nil {
+			return store.Snapshot{}, fmt.Errorf("item %s: %w", name, err)
+		}
+	}
+	return s, nil
+}
+
+func decodePermission(api mapping.API, id string, it item) (mapping.Permission, error) {
+	b, err := itemToJSON(it, wireNames)
+	if err != nil {
+		return mapping.Permission{}, err
+	}
+	p, err := mapping.ParsePermission(b)
+	switch {
+	case err != nil:
+		return p, err
+	case p.API != api:
+		return p, fmt.Errorf("permission of %s", p.API)
+	case p.ID() != id:
+		return p, fmt.Errorf("permission whose id is %s", p.ID())
+	}
+	return p, nil
+}
+
+func decodeRoute(api mapping.API, id string, it item) (mapping.Route, error) {
+	var w routeItem
+	if err := fromItem(it, routeNames, &w); err != nil {
+		return mapping.Route{}, err
+	}
+	r, err := mapping.NewRoute(api, w.HTTPVerb, w.Resource)
+	switch {
+	case err != nil:
+		return r, err
+	case w.ARN != api.ARN || w.Stage != api.Stage:
+		return r, fmt.Errorf("route of %s/%s", w.ARN, w.Stage)
+	case r.ID() != id:
+		return r, fmt.Errorf("route whose id is %s", r.ID())
+	}
+	return r, nil
+}
+
+func encodeRoute(r mapping.Route, generation string) (item, error) {
+	it, err := toItem(routeItem{ARN: r.API.ARN, Stage: r.API.Stage, HTTPVerb: string(r.Verb), Resource: r.Resource.String()})
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(it, key(itemsPK(r.API, generation), routePrefix+r.ID()))
+	return it, nil
+}

@@ -1,0 +1,72 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+)
+
+// Settings say where the tables are kept. Region, endpoint and credentials
+// are the SDK's own settings: AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB, …
+type Settings struct {
+	Table string // required
+	// AttemptTimeout bounds each HTTP request; the SDK sends up to three for
+	// one call. Default 5 s.
+	AttemptTimeout time.Duration
+}
+
+// Open connects to the table. It sends nothing: a fault shows at first use.
+func Open(ctx context.Context, s Settings) (*Store, error) {
+	if s.Table == "" {
+		return nil, errors.New("open DynamoDB table: no table is named")
+	}
+	client, err := Connect(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return New(client, s.Table), nil
+}
+
+// Connect makes the client that Open uses. For an endpoint on this machine
+// region and credentials need not be set; DynamoDB's stand-ins take any.
+func Connect(ctx context.Context, s Settings) (*dynamodb.Client, error) {
+	timeout := s.AttemptTimeout
+	if timeout == 0 {
+		timeout = 5 * time.Second
+	}
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(timeout)),
+	}
+	if IsLoopback(os.Getenv("AWS_ENDPOINT_URL_DYNAMODB")) {
+		options = append(options, config.WithDefaultRegion("us-east-1"))
+		if os.Getenv("AWS_ACCESS_KEY_ID") == "" && os.Getenv("AWS_PROFILE") == "" {
+			options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("local", "local", "")))
+		}
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, wrap(err, "read AWS configuration")
+	}
+	return dynamodb.NewFromConfig(cfg), nil
+}
+
+// IsLoopback reports whether an endpoint's URL names this machine, so that it
+// cannot be AWS.
+func IsLoopback(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+var _ Client = (*dynamodb.Client)(nil)

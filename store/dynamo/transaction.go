@@ -1,0 +1,275 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"scopegate/mapping"
+	"scopegate/store"
+)
+
+// Limits of one transaction (AWS: "Amazon DynamoDB transactions", 100 actions
+// and 4 MB in all). The bytes keep a margin, since sizes are estimated.
+const (
+	maxActions = 100
+	maxBytes   = 3 << 20
+)
+
+// transaction is one change, ready to be sent.
+type transaction struct {
+	head     head // what it is conditional on
+	changeID string
+	actions  []types.TransactWriteItem
+	answer   store.Meta
+	answered bool // nothing is to be sent: the change was made before
+	litter   bool // a generation is left over once it is made
+}
+
+// plan makes the transaction for an effect on the table that h heads. Where
+// that does not fit into one, it writes a new generation first.
+func (s *Store) plan(ctx context.Context, h head, items []item, e store.Effect) (transaction, error) {
+	t := transaction{head: h, changeID: e.Record.ChangeID, answer: e.After, litter: e.Delete}
+	generation := h.Generation
+	if h.Deleted {
+		generation = newGeneration()
+	}
+	edits, err := s.edits(generation, e)
+	if err != nil {
+		return t, err
+	}
+	frame, err := s.frame(h, generation, e)
+	if err != nil {
+		return t, err
+	}
+	if len(edits)+len(frame) > maxActions || sizeOf(edits)+sizeOf(frame) > maxBytes {
+		generation, edits, t.litter = newGeneration(), nil, true
+		if err := s.rewrite(ctx, h, generation, items, e); err != nil {
+			return t, err
+		}
+		if frame, err = s.frame(h, generation, e); err != nil {
+			return t, err
+		}
+	}
+	t.actions = append(edits, frame...)
+	return t, nil
+}
+
+// edits are the actions on single items of a generation.
+func (s *Store) edits(generation string, e store.Effect) ([]types.TransactWriteItem, error) {
+	if e.Delete {
+		return nil, nil // the whole generation goes
+	}
+	var all []types.TransactWriteItem
+	for _, p := range e.Put {
+		attributes, err := toItem(p)
+		if err != nil {
+			return nil, err
+		}
+		k := key(itemsPK(e.After.API, generation), permPrefix+p.ID())
+		all = append(all, s.update(k, attributes, wireNames, nil))
+	}
+	for _, id := range e.Remove {
+		all = append(all, s.delete(key(itemsPK(e.After.API, generation), permPrefix+id)))
+	}
+	for _, r := range e.PutRoutes {
+		it, err := encodeRoute(r, generation)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s.put(it, nil))
+	}
+	for _, id := range e.RemoveRoutes {
+		all = append(all, s.delete(key(itemsPK(e.After.API, generation), routePrefix+id)))
+	}
+	return all, nil
+}
+
+// frame are the actions that every change has, however many items it touches:
+// the head, the audit record and the registers of tables and generations.
+func (s *Store) frame(h head, generation string, e store.Effect) ([]types.TransactWriteItem, error) {
+	api := e.After.API
+	audit, err := s.auditAction(e)
+	if err != nil {
+		return nil, err
+	}
+	next, err := nextHead(h, generation, e)
+	if err != nil {
+		return nil, err
+	}
+	k, was := key(metaPK(api), metaSK), h.condition()
+	listed := key(apisPK, joined(api))
+	switch {
+	case e.Delete: // a tombstone keeps nothing of the table but the count
+		maps.Copy(next, k)
+		return []types.TransactWriteItem{s.put(next, was), audit, s.delete(listed)}, nil
+	case h.Deleted:
+		maps.Copy(next, k)
+		return []types.TransactWriteItem{s.put(next, was), audit, s.put(listed, nil), s.put(generationItem(api, generation, h), nil)}, nil
+	}
+	return []types.TransactWriteItem{s.update(k, next, metaNames, was), audit}, nil
+}
+
+// nextHead is the meta item after the change, but for its key.
+func nextHead(h head, generation string, e store.Effect) (item, error) {
+	n := head{
+		ARN: e.After.API.ARN, Stage: e.After.API.Stage,
+		Number: e.Number, Incarnation: e.After.Revision.Incarnation,
+		Generation: generation, Fence: rand.Text(),
+		Head: store.Head{Name: e.After.Name, Complete: e.After.Complete, Owners: e.After.Owners, Trust: e.After.Trust},
+	}
+	if e.Delete {
+		n.Deleted, n.Incarnation, n.Generation = true, h.Incarnation, ""
+	}
+	return toItem(n)
+}
+
+func (s *Store) auditAction(e store.Effect) (types.TransactWriteItem, error) {
+	b, err := store.EncodeRecord(e)
+	if err != nil {
+		return types.TransactWriteItem{}, err
+	}
+	it, err := jsonToItem(b)
+	if err != nil {
+		return types.TransactWriteItem{}, err
+	}
+	maps.Copy(it, key(auditPK(e.After.API), e.Record.ChangeID))
+	// The same change is never written twice, whatever the head says.
+	return s.put(it, &condition{expression: "attribute_not_exists(pk)"}), nil
+}
+
+// condition is a ConditionExpression with what it refers to.
+type condition struct {
+	expression string
+	names      map[string]string
+	values     item
+}
+
+// condition holds while the meta item is exactly the one that was read.
+func (h head) condition() *condition {
+	if h.never() {
+		return &condition{expression: "attribute_not_exists(pk)"}
+	}
+	return &condition{
+		expression: "#n = :wasn AND #i = :wasi AND #g = :wasg AND #f = :wasf",
+		names:      map[string]string{"#n": "revision", "#i": "incarnation", "#g": "generation", "#f": "fence"},
+		values: item{
+			":wasn": &types.AttributeValueMemberN{Value: fmt.Sprint(h.Number)},
+			":wasi": text(h.Incarnation), ":wasg": text(h.Generation), ":wasf": text(h.Fence),
+		},
+	}
+}
+
+// fenceInput changes nothing of the meta item but its fence; where there is
+// none it makes a tombstone to carry it.
+func (s *Store) fenceInput(api mapping.API, h head) *dynamodb.UpdateItemInput {
+	set := item{"fence": text(rand.Text())}
+	if h.never() {
+		set = item{
+			"arn": text(api.ARN), "stage": text(api.Stage),
+			"revision": &types.AttributeValueMemberN{Value: "0"}, "incarnation": text(rand.Text()),
+			"generation": text(""), "fence": text(rand.Text()), "deleted": &types.AttributeValueMemberBOOL{Value: true},
+		}
+	}
+	u := s.update(key(metaPK(api), metaSK), set, nil, h.condition()).Update
+	return &dynamodb.UpdateItemInput{
+		TableName: u.TableName, Key: u.Key, UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
+		ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
+	}
+}
+
+// update sets attributes, removes those of the known names that are not among
+// them, and leaves all others alone.
+func (s *Store) update(k, set item, known []string, c *condition) types.TransactWriteItem {
+	names, values := map[string]string{}, item{}
+	var sets, removes []string
+	for i, name := range slices.Sorted(maps.Keys(set)) {
+		names[fmt.Sprintf("#s%d", i)], values[fmt.Sprintf(":s%d", i)] = name, set[name]
+		sets = append(sets, fmt.Sprintf("#s%d = :s%d", i, i))
+	}
+	for i, name := range known {
+		if _, ok := set[name]; !ok {
+			names[fmt.Sprintf("#r%d", i)] = name
+			removes = append(removes, fmt.Sprintf("#r%d", i))
+		}
+	}
+	expression := "SET " + strings.Join(sets, ", ")
+	if len(removes) > 0 {
+		expression += " REMOVE " + strings.Join(removes, ", ")
+	}
+	u := &types.Update{TableName: &s.table, Key: k, UpdateExpression: &expression,
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values}
+	if c != nil {
+		u.ConditionExpression = &c.expression
+		maps.Copy(names, c.names)
+		maps.Copy(values, c.values)
+	}
+	return types.TransactWriteItem{Update: u}
+}
+
+func (s *Store) put(it item, c *condition) types.TransactWriteItem {
+	p := &types.Put{TableName: &s.table, Item: it}
+	if c != nil {
+		p.ConditionExpression = &c.expression
+		p.ExpressionAttributeNames, p.ExpressionAttributeValues = c.names, c.values
+	}
+	return types.TransactWriteItem{Put: p}
+}
+
+func (s *Store) delete(k item) types.TransactWriteItem {
+	return types.TransactWriteItem{Delete: &types.Delete{TableName: &s.table, Key: k}}
+}
+
+// transact sends a transaction. Its token, a hash of what identifies it, lets
+// the SDK send it again without making it twice. Every try has a token of its
+// own: with the same token other contents would be refused.
+func (s *Store) transact(ctx context.Context, actions []types.TransactWriteItem, identity ...string) error {
+	sum := sha256.Sum256([]byte(strings.Join(identity, "\x00")))
+	token := hex.EncodeToString(sum[:16])
+	_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{
+		TransactItems: actions, ClientRequestToken: &token,
+	})
+	return err
+}
+
+// worthRetry reports whether a commit may do better when it is tried again from
+// reading: the read was torn, or DynamoDB cancelled the transaction for reasons
+// that pass. A failed condition is one of them, since it does not tell a moved
+// revision from a fence.
+func worthRetry(err error) bool {
+	if errors.Is(err, errMoved) {
+		return true
+	}
+	var cancelled *types.TransactionCanceledException
+	if !errors.As(err, &cancelled) {
+		return false
+	}
+	for _, reason := range cancelled.CancellationReasons {
+		switch code := reason.Code; {
+		case code == nil || *code == "None":
+		case !slices.Contains([]string{"ConditionalCheckFailed", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}, *code):
+			return false
+		}
+	}
+	return true
+}
+
+func isConditionFailed(err error) bool {
+	var failed *types.ConditionalCheckFailedException
+	return errors.As(err, &failed)
+}
+
+// isItemBusy reports whether a transaction that is under way holds the item.
+func isItemBusy(err error) bool {
+	var busy *types.TransactionConflictException
+	return errors.As(err, &busy)
+}
