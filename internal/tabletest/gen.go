@@ -80,8 +80,13 @@ func Table(permissions ...mapping.Permission) *mapping.Table {
 func DrawPermissions(t *rapid.T) []mapping.Permission {
 	n := rapid.IntRange(1, 9).Draw(t, "permissions")
 	var list []mapping.Permission
+	ids := map[string]bool{}
 	for range n {
-		list = append(list, drawPermission(t))
+		p := drawPermission(t)
+		if !ids[p.ID()] {
+			ids[p.ID()] = true
+			list = append(list, p)
+		}
 	}
 	return list
 }
