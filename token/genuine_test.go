@@ -1,7 +1,9 @@
 package token
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +80,22 @@ func TestEveryGenuineKindOfTokenPasses(t *testing.T) {
 				t.Errorf("times: %+v", claims)
 			}
 		})
+	}
+}
+
+// White space is no part of JSON's meaning, escapes are no part of a name.
+func TestJSONMayBeWrittenInAnyWay(t *testing.T) {
+	w := newWorld(t, 2)
+	claims := w.claimsJSON(t, idp.Spec{Scopes: []string{"orders.read"}, Roles: []string{"Reader"}}, map[string]string{"aud": ` [ "api:\/\/orders" , "x" ] `})
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, []byte(claims), "\r\n", "\t "); err != nil {
+		t.Fatal(err)
+	}
+	spaced := strings.NewReplacer(`: `, " \t:\n ", `"scp"`, `"\u0073cp"`).Replace(indented.String())
+	head := strings.NewReplacer(`:`, " : ", `,`, " ,\n ", `"alg"`, `"\u0061lg"`).Replace(header(w.idp.KeyID()))
+	got, err := w.verifier.Verify(context.Background(), signed(t, w.idp, " "+head+" ", " "+spaced+"\n"))
+	if err != nil || !slices.Equal(got.Scopes, []string{"orders.read"}) || !slices.Equal(got.Roles, []string{"Reader"}) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
