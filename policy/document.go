@@ -102,3 +102,12 @@ func DenyAll() Document {
 		{Action: Strings{Invoke}, Effect: Deny, Resource: Strings{"*"}},
 	}}
 }
+
+// ParseDocument reads a document as IAM writes them.
+func ParseDocument(b []byte) (Document, error) {
+	var d Document
+	if err := json.Unmarshal(b, &d); err != nil {
+		return Document{}, fmt.Errorf("policy document: %w", err)
+	}
+	return d, nil
+}
