@@ -187,7 +187,7 @@ func (a *Authorizer) answer(d *decision) ([]byte, error) {
 	if len(out) > a.MaxBytes && !d.verdict.Allowed {
 		// It may be the Deny of this very request that is too much.
 		doc = policy.DenyAll()
-		if _, fits := a.fits(d); fits {
+		if a.fitsWithout(d) {
 			out, err = a.write(d, doc)
 		}
 	}
@@ -201,13 +201,13 @@ func (a *Authorizer) answer(d *decision) ([]byte, error) {
 	return out, a.check(d, doc)
 }
 
-// fits reports whether the policy without the request's own Deny is within the
-// limit.
-func (a *Authorizer) fits(d *decision) (int, bool) {
+// fitsWithout reports whether the policy is within the limit when the request's
+// own Deny is left out.
+func (a *Authorizer) fitsWithout(d *decision) bool {
 	without := *d
 	without.verdict.Allowed = true
 	out, err := a.write(&without, a.document(&without))
-	return len(out), err == nil && len(out) <= a.MaxBytes
+	return err == nil && len(out) <= a.MaxBytes
 }
 
 func (a *Authorizer) document(d *decision) policy.Document {
