@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"scopegate/internal/idp"
 )
 
 func TestNewReportsEveryFaultAtOnce(t *testing.T) {
@@ -66,6 +68,20 @@ func TestDiscoveryURLMayBeTheDocumentItself(t *testing.T) {
 		if err := v.Prefetch(t.Context()); err != nil {
 			t.Errorf("DiscoveryURL %q: %v", url, err)
 		}
+	}
+}
+
+func TestAClientIDAsAudienceMayBeConfiguredInAnyCase(t *testing.T) {
+	w := newWorld(t, 2)
+	c := w.config()
+	c.Audiences = []string{strings.ToUpper(guidAudience)}
+	v, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := v.Verify(t.Context(), mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Audience: guidAudience}))
+	if err != nil || claims.Audience != strings.ToUpper(guidAudience) {
+		t.Errorf("audience %q, %v", claims.Audience, err)
 	}
 }
 

@@ -147,7 +147,7 @@ func (s *keySet) mayRetry(now time.Time) bool {
 func (s *keySet) mayForce(now time.Time) bool {
 	inWindow := 0
 	for _, at := range s.recent {
-		if since := now.Sub(at); since >= 0 && since < kidInterval {
+		if now.Sub(at) < kidInterval {
 			inWindow++
 		}
 	}

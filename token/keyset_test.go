@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"scopegate/internal/idp"
@@ -204,11 +203,80 @@ func TestOneMalformedKeyIsSkipped(t *testing.T) {
 func TestASetBackClockDoesNotKeepKeysForever(t *testing.T) {
 	w := newWorld(t, 1)
 	w.clock.Advance(48 * time.Hour)
-	w.wantGood(t, w.good(t))
-	w.clock.Advance(-47 * time.Hour)
+	old := w.good(t)
+	w.wantGood(t, old)
 	w.rotate(t)
-	w.wantGood(t, w.good(t))
+	w.clock.Advance(-47 * time.Hour)
+	w.wantReason(t, old, ReasonKey)
 	w.wantFetches(t, 2)
+}
+
+func TestASetBackClockDoesNotKeepTheBackoffForever(t *testing.T) {
+	w := newWorld(t, 2)
+	w.clock.Advance(48 * time.Hour)
+	w.idp.Fail(idp.Down)
+	w.wantUnavailable(t, w.good(t))
+	w.idp.Fail(idp.Healthy)
+	w.clock.Advance(-47 * time.Hour)
+	w.wantGood(t, w.good(t))
+}
+
+// keysOf is the key set of the provider's v2 issuer.
+func (w *world) keysOf() *keySet {
+	return w.verifier.byName[w.idp.Authority()+"/"+w.idp.TenantID()+"/v2.0"].keys
+}
+
+// Between a look and its fetch somebody else may have fetched.
+func TestAFetchThatSomebodyElseMadeIsNotMadeAgain(t *testing.T) {
+	w := newWorld(t, 2)
+	before := w.keysOf().look("k")
+	w.wantGood(t, w.good(t))
+	if err := w.keysOf().fetchOnce(before.attempts, false); err != nil {
+		t.Fatal(err)
+	}
+	w.wantFetches(t, 1)
+}
+
+func TestKeysThatMovedAreFound(t *testing.T) {
+	w := newWorld(t, 2)
+	raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 28 * time.Hour})
+	w.wantGood(t, raw)
+	w.net.byHost["login.example"] = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/moved":
+			_, _ = rw.Write([]byte(`{"keys":[` + w.goodJWK(nil) + `]}`))
+		case strings.HasSuffix(r.URL.Path, "/keys"):
+			http.NotFound(rw, r)
+		default:
+			_, _ = fmt.Fprintf(rw, `{"issuer":%q,"jwks_uri":"https://login.example/moved"}`, w.keysOf().issuer.iss)
+		}
+	})
+	w.clock.Advance(refreshAfter)
+	w.wantGood(t, raw) // by the old keys
+	w.clock.Advance(firstBackoff)
+	w.wantGood(t, raw)
+	w.clock.Advance(maxKeyAge - time.Minute)
+	w.wantGood(t, raw) // the old keys were too old by now
+}
+
+func TestDiscoveryIsReadAgainAfterADay(t *testing.T) {
+	w := newWorld(t, 2)
+	for hour := range 25 {
+		w.wantGood(t, w.good(t))
+		if got, want := w.idp.Fetches().Discovery, 1+hour/24; got != want {
+			t.Fatalf("after %d hours %d discoveries, want %d", hour, got, want)
+		}
+		w.clock.Advance(refreshAfter)
+	}
+}
+
+// What never came to a key is not signed.
+func TestATokenThatGoOIDCCannotReadIsRefused(t *testing.T) {
+	w := newWorld(t, 2)
+	_, err := w.keysOf().issuer.checkSignature(context.Background(), gated{raw: "x", kid: w.idp.KeyID()})
+	if ReasonOf(err) != ReasonLibrary {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestAFrozenProcessRefreshesWhenItWakes(t *testing.T) {
@@ -238,107 +306,6 @@ func TestPrefetchSparesTheFirstCallItsFetch(t *testing.T) {
 	if !errors.Is(err, ErrUnavailable) || strings.Count(err.Error(), "status 503") != 2 {
 		t.Errorf("Prefetch of a provider that is down: %v", err)
 	}
-}
-
-// hangingWorld lives in a synctest bubble, whose clock moves when all wait.
-func hangingWorld(t *testing.T) *world {
-	w := newWorld(t, 2)
-	c := w.config()
-	c.Now = time.Now
-	w.clock.Advance(time.Since(w.clock.Now())) // tokens are minted for the bubble's time
-	v, err := New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.verifier = v
-	return w
-}
-
-func TestAHangingProviderCostsThreeSecondsAtMost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := hangingWorld(t)
-		raw := w.good(t)
-		w.idp.Fail(idp.Hang)
-		start := time.Now()
-		var wg sync.WaitGroup
-		for range 20 {
-			wg.Go(func() { w.wantUnavailableLater(t, raw, "timed out") })
-		}
-		wg.Wait()
-		if took := time.Since(start); took != fetchTimeout {
-			t.Errorf("20 callers waited %v, want %v", took, fetchTimeout)
-		}
-		if got := w.idp.Fetches().Discovery; got != 1 {
-			t.Errorf("%d fetches for 20 callers", got)
-		}
-	})
-}
-
-// wantUnavailableLater may run outside the test's own goroutine.
-func (w *world) wantUnavailableLater(t *testing.T, raw, detail string) {
-	_, err := w.verifier.Verify(context.Background(), raw)
-	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), detail) {
-		t.Errorf("got %v, want an outage with %q", err, detail)
-	}
-}
-
-func TestAHangingProviderHoldsGoodTokensUpForAMomentOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := hangingWorld(t)
-		raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 10 * time.Hour})
-		w.wantGood(t, raw)
-		w.idp.Fail(idp.Hang)
-		waitFor(2 * time.Hour)
-		start := time.Now()
-		w.wantGood(t, raw)
-		if took := time.Since(start); took != staleWait {
-			t.Errorf("waited %v, want %v", took, staleWait)
-		}
-		waitFor(fetchTimeout) // the fetch ends without us
-		start = time.Now()
-		w.idp.Fail(idp.Healthy)
-		waitFor(maxBackoff)
-		w.wantGood(t, raw)
-		if took := time.Since(start); took != maxBackoff {
-			t.Errorf("a healed provider still costs %v", took-maxBackoff)
-		}
-	})
-}
-
-// waitFor lets the bubble's clock move on.
-func waitFor(d time.Duration) { <-time.After(d) }
-
-func TestACallerThatGivesUpLeavesTheFetchToTheOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := hangingWorld(t)
-		raw := w.good(t)
-		slow := make(chan struct{})
-		healthy := w.net.byHost["login.example"]
-		w.net.byHost["login.example"] = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			<-slow
-			healthy.ServeHTTP(rw, r)
-		})
-		ctx, cancel := context.WithCancel(context.Background())
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			_, err := w.verifier.Verify(ctx, raw)
-			if ReasonOf(err) != ReasonCanceled || !errors.Is(err, context.Canceled) || !errors.Is(err, ErrUnavailable) {
-				t.Errorf("the one that gave up got %v", err)
-			}
-		})
-		synctest.Wait()
-		wg.Go(func() {
-			if _, err := w.verifier.Verify(context.Background(), raw); err != nil {
-				t.Errorf("the one that waited got %v", err)
-			}
-		})
-		synctest.Wait()
-		cancel()
-		synctest.Wait()
-		close(slow)
-		wg.Wait()
-		w.wantFetches(t, 1)
-	})
 }
 
 func TestVerifyingWhileKeysRotateIsRaceFree(t *testing.T) {
