@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Fate is what becomes of one request.
@@ -75,4 +76,55 @@ func (w *Wire) lose(r *http.Request) error {
 		return err
 	}
 	return errCut
+}
+
+// Before has f called once, before the n-th request from now, counted from 0.
+func (w *Wire) Before(n int, f func()) {
+	w.Decide(func(_ string, request int) Fate {
+		if request == n {
+			w.Decide(nil)
+			f()
+		}
+		return Deliver
+	})
+}
+
+// LoseCommit has the next TransactWriteItems carried out and its answer lost,
+// and those that repeat it fail, until a request of another kind comes.
+func (w *Wire) LoseCommit() {
+	lost := false
+	w.Decide(func(operation string, _ int) Fate {
+		commit := operation == "TransactWriteItems"
+		switch {
+		case commit && lost:
+			return Refuse
+		case commit:
+			lost = true
+			return Lose
+		case lost:
+			w.Decide(nil)
+		}
+		return Deliver
+	})
+}
+
+// CutAfter lets n requests through and refuses all that follow; with lost, the
+// first of these is carried out before its answer is lost. restore ends that
+// and reports whether any request failed.
+func (w *Wire) CutAfter(n int, lost bool) (restore func() bool) {
+	var failed atomic.Bool
+	w.Decide(func(_ string, request int) Fate {
+		if request < n {
+			return Deliver
+		}
+		failed.Store(true)
+		if request == n && lost {
+			return Lose
+		}
+		return Refuse
+	})
+	return func() bool {
+		w.Decide(nil)
+		return failed.Load()
+	}
 }
