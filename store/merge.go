@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -123,11 +122,11 @@ func mergeOnce(ctx context.Context, tables Tables, b Batch, o MergeOptions) (Mer
 func mergeChange(before Snapshot, b Batch, o MergeOptions) (Change, Merged, error) {
 	change := Change{ID: ulid.Make().String(), API: b.API, If: before.Revision, By: o.By, RequestID: o.RequestID, At: o.Now()}
 	merged := Merged{API: b.API, Revision: before.Revision}
-	put, counts, err := diff(before.Permissions, b.Permissions)
+	d, err := Diff(before.Permissions, b.Permissions)
 	if err != nil {
 		return change, merged, err
 	}
-	change.Put, merged.Added, merged.Changed, merged.Unchanged = put, counts.added, counts.changed, counts.unchanged
+	change.Put, merged.Added, merged.Changed, merged.Unchanged = d.Put, d.Added, d.Changed, d.Unchanged
 	if o.Source != "" && (before.Complete == nil || before.Complete.Source != o.Source) {
 		change.Head = &Head{
 			Name: before.Name, Owners: before.Owners, Trust: before.Trust,
@@ -138,33 +137,41 @@ func mergeChange(before Snapshot, b Batch, o MergeOptions) (Change, Merged, erro
 	return change, merged, nil
 }
 
-type diffCounts struct{ added, changed, unchanged int }
+// Difference is what of a list is not in a table as it is, and the counts.
+type Difference struct {
+	Put                       []mapping.Permission
+	Added, Changed, Unchanged int
+}
 
-// diff finds what of the new permissions is not in the old ones as it is.
-func diff(old, new []mapping.Permission) (put []mapping.Permission, n diffCounts, err error) {
-	there := make(map[string]string, len(old))
-	for _, p := range old {
-		if there[p.ID()], err = wireText(p); err != nil {
-			return nil, n, err
-		}
-	}
-	for _, p := range new {
+// Diff finds what of a list is not among the permissions that are there, or is
+// with another expiresAt, description or parameter name.
+func Diff(there, list []mapping.Permission) (Difference, error) {
+	known := make(map[string]string, len(there))
+	for _, p := range there {
 		text, err := wireText(p)
 		if err != nil {
-			return nil, n, err
+			return Difference{}, err
 		}
-		switch was, known := there[p.ID()]; {
-		case !known:
-			n.added++
+		known[p.ID()] = text
+	}
+	var d Difference
+	for _, p := range list {
+		text, err := wireText(p)
+		if err != nil {
+			return Difference{}, err
+		}
+		switch was, ok := known[p.ID()]; {
+		case !ok:
+			d.Added++
 		case was != text:
-			n.changed++
+			d.Changed++
 		default:
-			n.unchanged++
+			d.Unchanged++
 			continue
 		}
-		put = append(put, p)
+		d.Put = append(d.Put, p)
 	}
-	return put, n, nil
+	return d, nil
 }
 
 // empty reports whether a change changes nothing. A table that does not exist
@@ -192,5 +199,8 @@ func CommitSettled(ctx context.Context, tables Tables, c Change) (Meta, error) {
 // wireText is a permission as it is written: equal texts, equal permissions.
 func wireText(p mapping.Permission) (string, error) {
 	b, err := json.Marshal(p)
-	return strings.TrimSpace(string(b)), err
+	if err != nil {
+		return "", fmt.Errorf("write permission %s: %w", p.ID(), err)
+	}
+	return string(b), nil
 }

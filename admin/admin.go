@@ -1,0 +1,129 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/oklog/ulid/v2"
+	"go.uber.org/zap"
+
+	"scopegate/store"
+	"scopegate/token"
+)
+
+// MaxBody bounds a request's body, in bytes: Lambda takes 6 MB of a whole event
+// (AWS: "Lambda quotas").
+const MaxBody = 5 << 20
+
+// Verifier judges tokens: [token.Verifier] made for ADMIN_AUDIENCES and
+// ADMIN_TENANT_IDS, which are not those of the APIs' callers.
+type Verifier interface {
+	Verify(ctx context.Context, raw string) (token.Claims, error)
+}
+
+// Config puts the API together. All but Now is required.
+type Config struct {
+	Store    store.Store
+	Verifier Verifier
+	Scope    string // ADMIN_SCOPE: users need it, and Role
+	Role     string // ADMIN_ROLE: users and apps need it
+	Log      *zap.Logger
+	Now      func() time.Time // nil means time.Now
+}
+
+type service struct{ Config }
+
+// New makes the API, safe for concurrent use. An empty scope or role is refused:
+// it would let everybody in.
+func New(c Config) (http.Handler, error) {
+	if c.Store == nil || c.Verifier == nil || c.Log == nil {
+		return nil, errors.New("make the admin API: needs a store, a verifier and a log")
+	}
+	if c.Scope == "" || c.Role == "" {
+		return nil, errors.New("make the admin API: needs the scope and the role of admins")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &service{c}
+	mux := http.NewServeMux()
+	s.register(humago.New(mux, description()))
+	return withRequestID(mux), nil
+}
+
+func description() huma.Config {
+	d := huma.DefaultConfig("Scopegate admin API", "1")
+	d.OpenAPIPath = "/v1/openapi"
+	d.DocsPath, d.SchemasPath, d.CreateHooks = "", "", nil // no pages that load scripts from elsewhere
+	d.RejectUnknownQueryParameters = true
+	d.Info.Description = "Permission tables of Amazon API Gateway APIs: who may call which route."
+	d.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An Entra ID access token. Users need the admin scope and the admin role, apps the role."},
+	}
+	return d
+}
+
+// protected is the security of every operation but healthz.
+var protected = []map[string][]string{{"bearer": {}}}
+
+func (s *service) register(api huma.API) {
+	api.UseMiddleware(s.authenticate(api))
+	huma.Register(api, huma.Operation{
+		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Summary: "Whether the process answers",
+	}, health)
+	const table = "/v1/apis/{apiId}/{stage}"
+	huma.Register(api, huma.Operation{
+		OperationID: "getApi", Method: http.MethodGet, Path: table, Summary: "What is registered of an API stage",
+		Security: protected, Errors: []int{401, 403, 404, 409, 503},
+	}, s.getAPI)
+	huma.Register(api, huma.Operation{
+		OperationID: "putApi", Method: http.MethodPut, Path: table, Summary: "Register an API stage, or change its name, owners and trust",
+		Description: "Changing one that is registered needs If-Match.",
+		Security:    protected, Errors: []int{401, 403, 409, 412, 422, 428, 503},
+	}, s.putAPI)
+	huma.Register(api, huma.Operation{
+		OperationID: "getDocument", Method: http.MethodGet, Path: table + "/document", Summary: "The whole table as one document",
+		Security: protected, Errors: []int{401, 403, 404, 409, 503},
+	}, s.getDocument)
+	huma.Register(api, huma.Operation{
+		OperationID: "putDocument", Method: http.MethodPut, Path: table + "/document", Summary: "Replace the whole table",
+		Description: "One change, or none. Permissions that the document leaves out are removed; their routes stay registered.",
+		Security:    protected, Errors: []int{401, 403, 404, 409, 412, 413, 422, 428, 503},
+		MaxBodyBytes: MaxBody,
+	}, s.putDocument)
+}
+
+type healthOutput struct {
+	Body struct {
+		Status string `json:"status" enum:"ok"`
+	}
+}
+
+func health(context.Context, *struct{}) (*healthOutput, error) {
+	out := &healthOutput{}
+	out.Body.Status = "ok"
+	return out, nil
+}
+
+type requestIDKey struct{}
+
+// requestIDHeader tells a client under which id the audit trail and the log know
+// its request.
+const requestIDHeader = "X-Request-Id"
+
+func withRequestID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := ulid.Make().String()
+		w.Header().Set(requestIDHeader, id)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+	})
+}
+
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}

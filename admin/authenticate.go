@@ -1,0 +1,100 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+	"go.uber.org/zap"
+
+	"scopegate/token"
+)
+
+type claimsKey struct{}
+
+// principalID names who asks, for the audit trail.
+func principalID(ctx context.Context) string {
+	c, _ := ctx.Value(claimsKey{}).(token.Claims)
+	return c.PrincipalID()
+}
+
+// authenticate verifies the bearer token of every operation that names a
+// security scheme. It looks at nothing that a gateway in front may have added:
+// headers can be sent by anybody.
+func (s *service) authenticate(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if len(ctx.Operation().Security) == 0 {
+			next(ctx)
+			return
+		}
+		claims, err := s.caller(ctx)
+		switch {
+		case errors.Is(err, token.ErrRefused):
+			ctx.SetHeader("WWW-Authenticate", `Bearer error="invalid_token"`)
+			s.write(api, ctx, http.StatusUnauthorized, "the access token is not accepted: "+string(token.ReasonOf(err)))
+			return
+		case err != nil:
+			s.Log.Error("admin token not verifiable", zap.String("requestId", requestID(ctx.Context())), zap.Error(err))
+			ctx.SetHeader("Retry-After", "5")
+			s.write(api, ctx, http.StatusServiceUnavailable, "the access token cannot be verified now")
+			return
+		}
+		if missing := s.missing(claims); missing != "" {
+			s.write(api, ctx, http.StatusForbidden, missing)
+			return
+		}
+		next(huma.WithValue(ctx, claimsKey{}, claims))
+	}
+}
+
+func (s *service) write(api huma.API, ctx huma.Context, status int, detail string) {
+	if err := huma.WriteErr(api, ctx, status, detail); err != nil {
+		s.Log.Warn("answer not written", zap.String("requestId", requestID(ctx.Context())), zap.Error(err))
+	}
+}
+
+// caller takes the token out of the request and verifies it. Two Authorization
+// values are refused, not chosen from.
+func (s *service) caller(ctx huma.Context) (token.Claims, error) {
+	var values []string
+	ctx.EachHeader(func(name, value string) {
+		if http.CanonicalHeaderKey(name) == "Authorization" {
+			values = append(values, value)
+		}
+	})
+	header := ""
+	switch len(values) {
+	case 0:
+	case 1:
+		header = values[0]
+	default:
+		header = values[0] + "," + values[1] // refused by Bearer
+	}
+	raw, err := token.Bearer(header)
+	if err != nil {
+		return token.Claims{}, err
+	}
+	return s.Verifier.Verify(ctx.Context(), raw)
+}
+
+// missing says what a caller lacks to be an admin; "" if nothing. A user needs
+// the scope, which says that the client may edit mappings for him, and the role,
+// which says that he may.
+func (s *service) missing(c token.Claims) string {
+	role := slices.Contains(c.Roles, s.Role)
+	switch {
+	case c.Kind == token.KindApp && role:
+		return ""
+	case c.Kind == token.KindApp:
+		return "the app needs the role " + s.Role
+	case c.Kind != token.KindUser:
+		return "only users and apps of Entra ID may edit mappings"
+	case !role:
+		return "the user needs the role " + s.Role
+	case !slices.Contains(c.Scopes, s.Scope):
+		return "the token needs the scope " + s.Scope
+	}
+	return ""
+}

@@ -1,0 +1,59 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"go.uber.org/zap"
+
+	"scopegate/mapping"
+	"scopegate/store"
+)
+
+// invalid is the answer to a body that breaks rules.
+func invalid(details ...error) error {
+	return huma.NewError(http.StatusUnprocessableEntity, "the request breaks rules", details...)
+}
+
+// problem turns an error of the store into an answer. What the store says of an
+// outage is for the log: it may name hosts.
+func (s *service) problem(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return huma.NewError(http.StatusNotFound, "the API stage is not registered")
+	case errors.Is(err, store.ErrConflict):
+		return huma.NewError(http.StatusPreconditionFailed, "the table has moved on: read it again")
+	case errors.Is(err, store.ErrInvalid):
+		var details []error
+		for _, f := range mapping.Faults(err) {
+			details = append(details, detail("body", f))
+		}
+		return invalid(details...)
+	case errors.Is(err, store.ErrUnknown):
+		s.Log.Error("outcome of a change unknown", zap.String("requestId", requestID(ctx)), zap.Error(err))
+		return huma.NewError(http.StatusServiceUnavailable, "whether the change was made is not known: read the table again")
+	}
+	s.Log.Error("store fails", zap.String("requestId", requestID(ctx)), zap.Error(err))
+	return huma.NewError(http.StatusServiceUnavailable, "the store does not answer now")
+}
+
+func etag(r store.Revision) string { return `"` + r.String() + `"` }
+
+// checkMatch compares If-Match with a table's revision (RFC 9110, 13.1.1), by
+// the strong comparison: a weak tag never matches.
+func checkMatch(header string, r store.Revision) error {
+	if header == "" {
+		return huma.NewError(http.StatusPreconditionRequired, "If-Match must name the revision that the change is made for, as ETag gave it")
+	}
+	for tag := range strings.SplitSeq(header, ",") {
+		tag = strings.TrimSpace(tag)
+		if r != (store.Revision{}) && (tag == "*" || tag == etag(r)) {
+			return nil
+		}
+	}
+	return huma.NewError(http.StatusPreconditionFailed, "the table is at another revision: read it again",
+		&huma.ErrorDetail{Location: "header.If-Match", Value: header, Message: "must be " + etag(r)})
+}
