@@ -1,0 +1,124 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"scopegate/internal/config"
+)
+
+const (
+	tenant = "8f2b6f2e-1d1c-4b8a-9a45-0c9f6c1f0a11"
+	other  = "9188040d-6c67-4c5b-b112-36a304b66dad"
+)
+
+var least = []string{"ENTRA_TENANT_IDS=" + tenant, "OIDC_AUDIENCES=api://orders"}
+
+func TestTheLeastSettingsAndTheirDefaults(t *testing.T) {
+	s, err := config.Load(append(least, "PATH=/bin", "AWS_REGION=us-east-1"), config.Authorizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.TableName != "scopegate" || s.Authority != "https://login.microsoftonline.com" || s.STS != "https://sts.windows.net" ||
+		s.ClockSkew != time.Minute || s.CacheTTL != 30*time.Second || s.CacheMaxStale != 5*time.Minute || s.CacheSize != 256 ||
+		s.TokenCacheSize != 1024 || s.TokenCacheTTL != time.Minute || s.DenyInvalidToken || s.SimpleResponse ||
+		s.PolicyMaxBytes != 8192 || !s.PolicyExpiry || s.RouteScope || s.ExplicitDeny || !s.Admin.Flush ||
+		s.Admin.Scope != "Mappings.ReadWrite" || s.Admin.Role != "Mappings.Admin" || s.LogLevel != "info" {
+		t.Errorf("defaults are %+v", s)
+	}
+	if trust := s.DefaultTrust(); len(trust) != 1 || trust[0].Tenant != tenant || trust[0].Audiences[0] != "api://orders" {
+		t.Errorf("default trust is %+v", trust)
+	}
+}
+
+func TestAllSettingsAreRead(t *testing.T) {
+	s, err := config.Load([]string{
+		"TABLE_NAME=orders", "ENTRA_TENANT_IDS=" + strings.ToUpper(tenant) + "  " + other,
+		"ENTRA_AUTHORITY=http://127.0.0.1:8083/", "ENTRA_STS=http://localhost:8083/sts",
+		"OIDC_ISSUERS=https://a.example https://b.example/x=https://b.example/discovery",
+		"OIDC_AUDIENCES=api://orders https://a.example=one https://b.example/x=two https://a.example=three",
+		"CLOCK_SKEW=0s", "CACHE_TTL=1s", "CACHE_MAX_STALE=0s", "CACHE_SIZE=1", "TOKEN_CACHE_SIZE=0", "TOKEN_CACHE_TTL=5s",
+		"INVALID_TOKEN=deny", "HTTP_API_RESPONSE=simple", "POLICY_MAX_BYTES=4096", "POLICY_EXPIRY=off", "POLICY_SCOPE=route",
+		"POLICY_EXPLICIT_DENY=on", "FLUSH_AUTHORIZER_CACHE=off", "LOG_LEVEL=debug",
+	}, config.Authorizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.TenantIDs) != 2 || s.TenantIDs[0] != tenant || s.Authority != "http://127.0.0.1:8083" || len(s.Issuers) != 2 ||
+		strings.Join(s.Issuers[0].Audiences, " ") != "one three" || s.Issuers[1].DiscoveryURL != "https://b.example/discovery" ||
+		strings.Join(s.Audiences, " ") != "api://orders" || s.ClockSkew != 0 || s.CacheTTL != time.Second || s.TokenCacheSize != 0 ||
+		!s.DenyInvalidToken || !s.SimpleResponse || s.PolicyMaxBytes != 4096 || s.PolicyExpiry || !s.RouteScope || !s.ExplicitDeny || s.Admin.Flush {
+		t.Errorf("read as %+v", s)
+	}
+}
+
+// TestAllFaultsAtOnce: each names its setting, value and rule.
+func TestAllFaultsAtOnce(t *testing.T) {
+	env := []string{
+		"TABLE_NAME=a", "ENTRA_TENANT_IDS=common " + tenant + " " + tenant, "ENTRA_AUTHORITY=http://login.example", "ENTRA_STS=sts",
+		"OIDC_ISSUERS=https://login.microsoftonline.com/x/v2.0 https://a.example/{tenantid} https://c.example https://c.example https://d.example",
+		"OIDC_AUDIENCES=https://nobody.example=x https://c.example=",
+		"CLOCK_SKEW=1h", "CACHE_TTL=thirty", "CACHE_MAX_STALE=-1s", "CACHE_SIZE=0", "TOKEN_CACHE_SIZE=many", "TOKEN_CACHE_TTL=2h",
+		"INVALID_TOKEN=allow", "HTTP_API_RESPONSE=yes", "POLICY_MAX_BYTES=12", "POLICY_EXPIRY=no", "POLICY_SCOPE=api",
+		"POLICY_EXPLICIT_DENY=1", "FLUSH_AUTHORIZER_CACHE=true", "LOG_LEVEL=loud", "CACHE_TLL=5s",
+	}
+	_, err := config.Load(env, config.Authorizer)
+	if err == nil {
+		t.Fatal("taken")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for _, want := range []string{
+		`TABLE_NAME "a": must`, `ENTRA_TENANT_IDS "common": must be tenant ids`, `ENTRA_TENANT_IDS "` + tenant + `": must name each tenant once`,
+		`ENTRA_AUTHORITY "http://login.example": must be https`, `ENTRA_STS "sts": must be a URL`,
+		`OIDC_ISSUERS "https://login.microsoftonline.com/x/v2.0": must not be an Entra issuer`,
+		`OIDC_ISSUERS "https://a.example/{tenantid}": must not contain`, `OIDC_ISSUERS "https://c.example": must name each issuer once`,
+		`OIDC_AUDIENCES "https://nobody.example=x": must name an issuer`, `OIDC_AUDIENCES "https://c.example=": must name an audience after`,
+		`CLOCK_SKEW "1h": must be a duration`, `CACHE_TTL "thirty": must be`, `CACHE_MAX_STALE "-1s": must be`, `CACHE_SIZE "0": must be a number`,
+		`TOKEN_CACHE_SIZE "many": must`, `TOKEN_CACHE_TTL "2h": must`, `INVALID_TOKEN "allow": must be unauthorized or deny`,
+		`HTTP_API_RESPONSE "yes": must be iam or simple`, `POLICY_MAX_BYTES "12": must`, `POLICY_EXPIRY "no": must be off or on`,
+		`POLICY_SCOPE "api": must be caller or route`, `POLICY_EXPLICIT_DENY "1": must`, `FLUSH_AUTHORIZER_CACHE "true": must`,
+		`LOG_LEVEL "loud": must be one of`, `CACHE_TLL "5s": is no setting`,
+		`must name an audience of the tenants`, `must name an audience of https://d.example`,
+	} {
+		if !containsAny(lines, want) {
+			t.Errorf("no line says %s in\n%v", want, err)
+		}
+	}
+}
+
+func containsAny(lines []string, want string) bool {
+	for _, l := range lines {
+		if strings.Contains(l, want) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestWhatMustBeThere(t *testing.T) {
+	for name, c := range map[string]struct {
+		env  []string
+		role config.Role
+		want string
+	}{
+		"no issuer":            {[]string{"OIDC_AUDIENCES=x"}, config.Authorizer, "ENTRA_TENANT_IDS"},
+		"no audience":          {[]string{"ENTRA_TENANT_IDS=" + tenant}, config.Authorizer, "OIDC_AUDIENCES"},
+		"empty audience":       {[]string{"ENTRA_TENANT_IDS=" + tenant, "OIDC_AUDIENCES="}, config.Authorizer, "OIDC_AUDIENCES"},
+		"admin audiences":      {[]string{"ADMIN_TENANT_IDS=" + tenant}, config.AdminAPI, "ADMIN_AUDIENCES"},
+		"admin tenants":        {[]string{"ADMIN_AUDIENCES=x"}, config.AdminAPI, "ADMIN_TENANT_IDS"},
+		"admin scope emptied":  {[]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x", "ADMIN_SCOPE="}, config.AdminAPI, "ADMIN_SCOPE"},
+		"admin role emptied":   {[]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x", "ADMIN_ROLE="}, config.AdminAPI, "ADMIN_ROLE"},
+		"audience of no Entra": {[]string{"OIDC_ISSUERS=https://a.example", "OIDC_AUDIENCES=plain https://a.example=x"}, config.Authorizer, "issuer=audience"},
+	} {
+		if _, err := config.Load(c.env, c.role); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := config.Load([]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x"}, config.AdminAPI); err != nil {
+		t.Errorf("the least admin settings: %v", err)
+	}
+	if _, err := config.Load([]string{"CACHE_DIR=/x"}, config.Store); err != nil {
+		t.Errorf("a command on somebody's laptop: %v", err)
+	}
+}
