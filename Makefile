@@ -1,0 +1,60 @@
+# Scopegate. `make test` needs Go and Node and installs the rest of what it needs.
+
+GO       ?= go
+BUILD    := build
+FUZZTIME ?= 5s
+CHECKS   ?= 100000
+
+# A DynamoDB of your own: name it in AWS_ENDPOINT_URL_DYNAMODB, and no server is installed.
+ifeq ($(AWS_ENDPOINT_URL_DYNAMODB),)
+DYNAMODB := node_modules/.installed
+endif
+
+# Lambda's flags: no RPC server, no paths and no build id in the binary, so that
+# the same source gives the same bytes.
+LAMBDA_FLAGS := -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w -buildid="
+FUNCTIONS    := $(notdir $(wildcard functions/*))
+
+.PHONY: help dev test lint build unit fuzz-short fuzz bench clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+dev: ## Start everything on this machine (Go alone)
+	$(GO) run ./cmd/scopegate dev
+
+test: lint build fuzz-short unit ## Everything that CI checks
+
+lint: ## gofmt, go vet, staticcheck
+	@out=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+build: $(addprefix build-,$(FUNCTIONS)) ## Every main, for this machine and for Lambda (linux/arm64)
+	$(GO) build -o $(BUILD)/ ./cmd/...
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -trimpath -o $(BUILD)/linux_arm64/ ./cmd/...
+
+build-%:
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(LAMBDA_FLAGS) -o $(BUILD)/linux_arm64/$*/bootstrap ./functions/$*
+
+unit: $(DYNAMODB) ## All tests and examples, with the race detector; the store over the wire
+	$(GO) test -race ./...
+
+fuzz-short: ## Every fuzz target for $(FUZZTIME)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+fuzz: ## Every fuzz target for a minute, every property 100,000 times
+	@scripts/fuzz.sh 60s
+	$(GO) test ./mapping ./policy -rapid.checks=$(CHECKS) -timeout 60m
+
+bench: ## Benchmarks beside the code
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# The server is a test's dependency only; nothing of it is ever deployed.
+node_modules/.installed: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+clean: ## Remove what was built and installed
+	rm -rf $(BUILD) node_modules
