@@ -61,7 +61,11 @@ func (g *guards) compare(allowed, known mapping.Resource, routed bool) {
 	}
 	a.visit = func(segments, hidden []string) bool {
 		for _, slash := range spellings(allowed) {
-			g.check(instance{segments: segments, slash: slash, hidden: hidden})
+			p := instance{segments: segments, slash: slash, hidden: hidden}
+			if routed && g.verdict(p).Reason == mapping.SlashSpelling {
+				continue // another spelling of a route that is held
+			}
+			g.check(p)
 		}
 		return true
 	}
@@ -81,8 +85,12 @@ func spellings(r mapping.Resource) []bool {
 	return []bool{false}
 }
 
+func (g *guards) verdict(p instance) mapping.Verdict {
+	return g.table.DecideSpelling(g.held, g.verb, p.segments, p.slash)
+}
+
 func (g *guards) check(p instance) {
-	verdict := g.table.DecideSpelling(g.held, g.verb, p.segments, p.slash)
+	verdict := g.verdict(p)
 	if verdict.Allowed || verdict.Route == nil || g.permittedByPatterns(p) {
 		return
 	}
@@ -102,7 +110,7 @@ func (g *guards) permittedByPatterns(p instance) bool {
 		return true
 	}
 	bare := instance{segments: p.segments}
-	verdict := g.table.DecideSpelling(g.held, g.verb, bare.segments, false)
+	verdict := g.verdict(bare)
 	return verdict.Allowed || verdict.Route == nil || g.coveredByPattern(bare.glob())
 }
 
