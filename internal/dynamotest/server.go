@@ -67,28 +67,25 @@ func (s *Server) Restart() {
 	s.process = p
 }
 
-// kept holds on to the shared server: were it collected as garbage, its
-// standard input would be closed, which ends it.
-var kept *process
-
-// shared is the one server of a test binary. It ends with the binary.
-var shared = sync.OnceValues(func() (string, error) {
+// shared is the one server of a test binary. It ends with the binary: the
+// function holds on to it, since a process collected as garbage would have its
+// standard input closed, which ends it.
+var shared = sync.OnceValues(func() (*Server, error) {
 	if endpoint := os.Getenv("AWS_ENDPOINT_URL_DYNAMODB"); endpoint != "" {
-		return endpoint, nil
+		return &Server{Endpoint: endpoint}, nil
 	}
 	p, port, err := startAnywhere("")
-	kept = p
-	return endpointAt(port), err
+	return &Server{Endpoint: endpointAt(port), process: p}, err
 })
 
 // Endpoint is the URL of the server that all tests of this binary share.
 func Endpoint(t testing.TB) string {
 	t.Helper()
-	endpoint, err := shared()
+	s, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return endpoint
+	return s.Endpoint
 }
 
 func endpointAt(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }

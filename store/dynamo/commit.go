@@ -24,7 +24,8 @@ type Client interface {
 // Store is a [store.Store] on a DynamoDB table. It is safe for concurrent use.
 type Store struct {
 	Reader
-	client Client
+	client  Client
+	release func() // may be nil
 }
 
 var _ store.Store = (*Store)(nil)
@@ -32,6 +33,14 @@ var _ store.Store = (*Store)(nil)
 // New keeps tables in the DynamoDB table named, which package migrations makes.
 func New(client Client, table string) *Store {
 	return &Store{Reader: Reader{client: client, table: table}, client: client}
+}
+
+// Close releases what Open made; a client that was given to New stays as it is.
+func (s *Store) Close() error {
+	if s.release != nil {
+		s.release()
+	}
+	return nil
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"time"
@@ -24,6 +25,7 @@ type Settings struct {
 }
 
 // Open connects to the table. It sends nothing: a fault shows at first use.
+// Close closes its connections.
 func Open(ctx context.Context, s Settings) (*Store, error) {
 	if s.Table == "" {
 		return nil, errors.New("open DynamoDB table: no table is named")
@@ -32,7 +34,11 @@ func Open(ctx context.Context, s Settings) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(client, s.Table), nil
+	st := New(client, s.Table)
+	if h, ok := client.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
+		st.release = h.CloseIdleConnections
+	}
+	return st, nil
 }
 
 // Connect makes the client that Open uses. For an endpoint on this machine
@@ -54,6 +60,12 @@ func Connect(ctx context.Context, s Settings) (*dynamodb.Client, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, wrap(err, "read AWS configuration")
+	}
+	// The SDK's own client, which has AWS_CA_BUNDLE by now, cannot close its
+	// connections; a plain one with its transport can. DynamoDB never redirects.
+	if b, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		cfg.HTTPClient = &http.Client{Transport: b.GetTransport(), Timeout: b.GetTimeout(),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	return dynamodb.NewFromConfig(cfg), nil
 }

@@ -27,6 +27,9 @@ func TestOpenFollowsTheSettingsOfTheSDK(t *testing.T) {
 	if err != nil || got.Revision != m.Revision {
 		t.Errorf("%+v, %v", got, err)
 	}
+	if err := st.Close(); err != nil {
+		t.Error(err)
+	}
 	t.Setenv("AWS_REGION", "eu-central-1")
 	other, err := dynamo.Connect(t.Context(), dynamo.Settings{})
 	if err != nil || other.Options().Region != "eu-central-1" {

@@ -120,9 +120,6 @@ func (r *Reader) Audit(ctx context.Context, api mapping.API, before string, limi
 	return records, nil
 }
 
-// Close has nothing to release: the connections belong to the client.
-func (r *Reader) Close() error { return nil }
-
 // head reads the meta item, tombstones and absence included.
 func (r *Reader) head(ctx context.Context, api mapping.API) (head, error) {
 	it, err := r.get(ctx, key(metaPK(api), metaSK))
