@@ -1,0 +1,400 @@
+package wiring_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"scopegate/gateway"
+	"scopegate/internal/config"
+	"scopegate/internal/dynamotest"
+	"scopegate/internal/idp"
+	"scopegate/internal/wiring"
+	"scopegate/mapping"
+	"scopegate/store"
+	"scopegate/store/bolt"
+	"scopegate/store/dynamo"
+)
+
+const api = "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2"
+
+// original is the token validation expression of the system that Scopegate was
+// asked for from.
+const original = `^(Bearer )[a-zA-Z0-9\-_]+?\.[a-zA-Z0-9\-_]+?\.([a-zA-Z0-9\-_]+)$`
+
+// rig is the whole way of a request: a client, API Gateway, the authorizer, an
+// identity provider and a store, on one clock that only the test moves.
+type rig struct {
+	t        *testing.T
+	clock    *atomic.Int64
+	provider *idp.Provider
+	gateway  *gateway.Gateway
+	server   *httptest.Server
+}
+
+var epoch = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+
+type tables interface {
+	wiring.Source
+	store.Tables
+}
+
+func inBolt(t *testing.T) tables {
+	t.Helper()
+	s, err := bolt.Open(filepath.Join(t.TempDir(), "tables"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func newRig(t *testing.T, source tables, gw gateway.Config, settings ...string) *rig {
+	t.Helper()
+	r := &rig{t: t, clock: new(atomic.Int64)}
+	var err error
+	r.provider, err = idp.New(idp.Options{Now: r.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	providerServer := httptest.NewServer(r.provider)
+	t.Cleanup(providerServer.Close)
+	r.provider.SetBaseURL(providerServer.URL)
+	s, err := config.Load(append([]string{
+		"ENTRA_TENANT_IDS=" + r.provider.TenantID(), "ENTRA_AUTHORITY=" + r.provider.Authority(), "ENTRA_STS=" + r.provider.STS(),
+		"OIDC_AUDIENCES=" + r.provider.Audience(),
+	}, settings...), config.Authorizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := wiring.New(s, source, zap.NewNop(), r.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw.ARN, gw.Authorizer, gw.Now = api, parts.Authorizer, r.now
+	r.gateway, err = gateway.New(gw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.server = httptest.NewServer(r.gateway)
+	t.Cleanup(r.server.Close)
+	return r
+}
+
+func (r *rig) now() time.Time     { return epoch.Add(time.Duration(r.clock.Load())) }
+func (r *rig) at(d time.Duration) { r.clock.Store(int64(d)) }
+
+func (r *rig) mint(s idp.Spec) string {
+	r.t.Helper()
+	raw, err := r.provider.Mint(s)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return "Bearer " + raw
+}
+
+// call sends one request as it is, and gives status and body.
+func (r *rig) call(method, path, authorization string) (int, string) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.server.URL, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.URL.Opaque = path // unchanged on the wire
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+func (r *rig) want(method, path, authorization string, status int) {
+	r.t.Helper()
+	if got, body := r.call(method, path, authorization); got != status {
+		r.t.Errorf("%s %s: %d %s, want %d", method, path, got, body, status)
+	}
+}
+
+func (r *rig) calls(stage string) int {
+	return int(r.gateway.Stats()[stage].AuthorizerCalls)
+}
+
+func load(t *testing.T, s store.Tables, documents string) {
+	t.Helper()
+	list, err := mapping.ParsePermissions([]byte(documents))
+	if err != nil {
+		t.Fatal(err)
+	}
+	batches, err := store.Batches(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range batches {
+		if _, err := store.Merge(t.Context(), s, b, store.MergeOptions{By: "test"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func document(stage, verb, resource, scope string) string {
+	b, err := json.Marshal(map[string]string{"arn": api, "stage": stage, "httpVerb": verb, "resource": resource, "scope": scope})
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// TestSeed003RESTTokenAuthorizer: a REST API with a TOKEN authorizer, the
+// permissions document as it is, the complete policy, the token expression.
+func TestSeed003RESTTokenAuthorizer(t *testing.T) {
+	s := inBolt(t)
+	load(t, s, `[{"arn": "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2", "resource": "my-resource", "stage": "dev", "httpVerb": "GET", "scope": "email"},`+
+		document("dev", "GET", "orders/{id}", "orders.read")+`]`)
+	r := newRig(t, s, gateway.Config{Flavour: gateway.RESTToken, Stages: []string{"dev"}, AuthorizerTTL: 300 * time.Second, TokenRegex: original})
+
+	email := r.mint(idp.Spec{Scopes: []string{"email", "orders.read"}})
+	r.want("GET", "/dev/my-resource?myParam=myValue", email, 200)
+	r.want("GET", "/dev/orders/7", email, 200)
+	if got := r.calls("dev"); got != 1 {
+		t.Errorf("%d calls of the authorizer for two routes with one token", got)
+	}
+	status, body := r.call("GET", "/dev/my-resource", r.mint(idp.Spec{Scopes: []string{"other"}}))
+	if status != 403 || body != `{"Message":"User is not authorized to access this resource with an explicit deny"}` {
+		t.Errorf("without the scope: %d %s", status, body)
+	}
+	before := r.calls("dev")
+	for name, authorization := range map[string]string{"no token": "", "no JWT": "Bearer ThisIsNotAJWT"} {
+		if status, body := r.call("GET", "/dev/my-resource", authorization); status != 401 || !strings.Contains(body, "Unauthorized") {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+	if got := r.calls("dev"); got != before {
+		t.Errorf("the authorizer was called for what is no JWT")
+	}
+	r.want("GET", "/dev/my-resource", r.mint(idp.Spec{Scopes: []string{"email"}, Expired: true}), 401)
+	r.want("GET", "/dev/my-resource", r.mint(idp.Spec{Scopes: []string{"email"}, Forged: true}), 401)
+}
+
+// TestSeeds000And001HTTPAPIWithV1Tokens: an HTTP API with a Lambda authorizer in
+// IAM mode, Entra v1 tokens of the sts issuer for an api:// audience.
+func TestSeeds000And001HTTPAPIWithV1Tokens(t *testing.T) {
+	for _, flavour := range []gateway.Flavour{gateway.HTTPv1, gateway.HTTPv2} {
+		t.Run(flavour.String(), func(t *testing.T) {
+			s := inBolt(t)
+			load(t, s, `[`+document("$default", "GET", "auth", "read")+`,`+document("$default", "GET", "other", "write")+`]`)
+			r := newRig(t, s, gateway.Config{Flavour: flavour, Stages: []string{"$default"}, AuthorizerTTL: 300 * time.Second}, "INVALID_TOKEN=deny")
+			read := r.mint(idp.Spec{Version: "1.0", Scopes: []string{"read"}, Audience: r.provider.Audience() + "/"})
+			r.want("GET", "/auth", read, 200)
+			r.want("GET", "/other", read, 403)
+			r.want("GET", "/auth", r.mint(idp.Spec{Version: "1.0", Scopes: []string{"none"}}), 403)
+			r.want("GET", "/auth", r.mint(idp.Spec{Version: "1.0", Scopes: []string{"read"}, Forged: true}), 403) // the original's deny-all default
+			r.want("GET", "/auth", "", 401)
+		})
+	}
+}
+
+// TestSeed002AppOnlyTokensOnREST: Azure applications call a REST API with
+// client-credentials tokens; the policy is cached for an hour at most.
+func TestSeed002AppOnlyTokensOnREST(t *testing.T) {
+	s := inBolt(t)
+	load(t, s, `[{"arn":"`+api+`","stage":"prod","httpVerb":"POST","resource":"jobs","role":"Jobs.Run","principalType":"app"}]`)
+	r := newRig(t, s, gateway.Config{Flavour: gateway.RESTToken, Stages: []string{"prod"}, AuthorizerTTL: 3600 * time.Second})
+	app := r.mint(idp.Spec{App: true, Roles: []string{"Jobs.Run"}, Life: 2 * time.Hour})
+	r.want("POST", "/prod/jobs", app, 200)
+	r.at(59 * time.Minute)
+	r.want("POST", "/prod/jobs", app, 200)
+	if got := r.calls("prod"); got != 1 {
+		t.Errorf("%d calls of the authorizer within the cache's hour", got)
+	}
+	r.want("POST", "/prod/jobs", r.mint(idp.Spec{App: true, Roles: []string{"Other"}}), 403)
+	r.want("POST", "/prod/jobs", r.mint(idp.Spec{Scopes: []string{"x"}, Roles: []string{"Jobs.Run"}}), 403) // a user
+	r.want("POST", "/prod/jobs", r.mint(idp.Spec{App: true, Roles: []string{"Jobs.Run"}, Audience: "api://other"}), 401)
+}
+
+// TestACachedPolicyEndsWithTheToken although the gateway would keep it longer.
+func TestACachedPolicyEndsWithTheToken(t *testing.T) {
+	s := inBolt(t)
+	load(t, s, `[`+document("dev", "GET", "a", "email")+`]`)
+	r := newRig(t, s, gateway.Config{Flavour: gateway.RESTToken, Stages: []string{"dev"}, AuthorizerTTL: time.Hour})
+	raw := r.mint(idp.Spec{Scopes: []string{"email"}, Life: 10 * time.Minute})
+	r.want("GET", "/dev/a", raw, 200)
+	r.at(11*time.Minute - time.Second) // exp and the skew of a minute
+	r.want("GET", "/dev/a", raw, 200)
+	r.at(11 * time.Minute)
+	r.want("GET", "/dev/a", raw, 403)
+	if got := r.calls("dev"); got != 1 {
+		t.Errorf("%d calls of the authorizer", got)
+	}
+}
+
+// TestHostilePathsOpenNothing: with and without a cached policy, in REST and
+// HTTP flavour, what is not held stays closed however the path is written.
+func TestHostilePathsOpenNothing(t *testing.T) {
+	for _, c := range []struct {
+		flavour gateway.Flavour
+		stage   string
+		prefix  string
+	}{{gateway.RESTToken, "dev", "/dev"}, {gateway.HTTPv2, "$default", ""}} {
+		for _, ttl := range []time.Duration{0, time.Hour} {
+			t.Run(fmt.Sprintf("%s ttl %v", c.flavour, ttl), func(t *testing.T) {
+				s := inBolt(t)
+				var documents []string
+				for _, d := range [][3]string{
+					{"GET", "users/{id}", "read"}, {"GET", "users/{id}/posts", "read"}, {"GET", "files/{path+}", "read"}, {"GET", "open/*", "read"},
+					{"GET", "users/admin", "admin"}, {"GET", "users/{id}/secret", "admin"}, {"GET", "files/secret/{path+}", "admin"}, {"GET", "admin", "admin"},
+					{"POST", "users/{id}", "admin"}, {"DELETE", "users/{id}", "admin"},
+				} {
+					documents = append(documents, document(c.stage, d[0], d[1], d[2]))
+				}
+				load(t, s, "["+strings.Join(documents, ",")+"]")
+				r := newRig(t, s, gateway.Config{Flavour: c.flavour, Stages: []string{c.stage}, AuthorizerTTL: ttl})
+				raw := r.mint(idp.Spec{Scopes: []string{"read"}})
+				r.want("GET", c.prefix+"/users/1", raw, 200)
+				r.want("GET", c.prefix+"/files/a/b.txt", raw, 200)
+				for _, path := range []string{
+					"/admin", "/admin/", "//admin", "/admin//", "/%61dmin", "/*", "/?", "/users/*dmin/../../admin",
+					"/users/admin", "/users/admin/", "/users//admin", "//users/admin", "/users/admin//", "/users/%61dmin", "/users/adm%69n", "/users/%61%64%6D%69%6e",
+					"/users/./admin", "/users/../admin", "/users/%2e%2e/admin", "/users/.%2E/admin", "/files/../admin", "/files/..", "/files/x/..", "/files/%2e%2e/admin", "/files/.",
+					"/users/1/secret", "/users/1/secret/", "/users/1//secret", "/users/a/b/secret", "/users/1/posts/secret",
+					"/files/secret/x", "/files/secret/x/", "/files/s%65cret/x", "/files//secret/x", "/files/", "/Admin", "/USERS/1",
+				} {
+					r.want("GET", c.prefix+path, raw, 403)
+				}
+				if ttl == 0 {
+					// Nobody knows this path, and a held route lies beside it: a
+					// kept policy can't tell the two apart (docs/decisions/0001).
+					r.want("GET", c.prefix+"/users/1/unknown", raw, 403)
+				}
+				for _, method := range []string{"POST", "DELETE", "PUT", "HEAD"} {
+					r.want(method, c.prefix+"/users/1", raw, 403)
+				}
+				// The policy that the gateway keeps is still the first one.
+				r.want("GET", c.prefix+"/users/2", raw, 200)
+				if ttl > 0 && r.calls(c.stage) != 1 {
+					t.Errorf("%d calls of the authorizer", r.calls(c.stage))
+				}
+			})
+		}
+	}
+}
+
+// TestAChangeOpensItsRoute after CACHE_TTL for new callers, and after the
+// gateway's TTL for callers whose policy it keeps.
+func TestAChangeOpensItsRoute(t *testing.T) {
+	s := inBolt(t)
+	load(t, s, `[`+document("dev", "GET", "a", "read")+`]`)
+	r := newRig(t, s, gateway.Config{Flavour: gateway.RESTToken, Stages: []string{"dev"}, AuthorizerTTL: 5 * time.Minute})
+	cached, fresh := r.mint(idp.Spec{Scopes: []string{"read"}}), r.mint(idp.Spec{Scopes: []string{"read"}, ObjectID: "aaaaaaaa-0000-4000-8000-000000000002"})
+	r.want("GET", "/dev/a", cached, 200)
+	r.want("GET", "/dev/b", cached, 403)
+	load(t, s, `[`+document("dev", "GET", "b", "read")+`]`)
+	r.at(30 * time.Second)
+	r.want("GET", "/dev/b", fresh, 200)
+	r.want("GET", "/dev/b", cached, 403)
+	r.at(5 * time.Minute)
+	r.want("GET", "/dev/b", cached, 200)
+}
+
+// TestDynamoDBKilled: a cached table goes on for max-stale, then every request
+// fails with 500, never with 401 or 403; back again, it recovers by itself.
+func TestDynamoDBKilled(t *testing.T) {
+	server := dynamotest.StartServer(t)
+	client, _ := dynamotest.WireClient(t, server.Endpoint)
+	s := dynamo.New(client, dynamotest.TableOn(t, client))
+	load(t, s, `[`+document("dev", "GET", "a", "read")+`]`)
+	r := newRig(t, s, gateway.Config{Flavour: gateway.RESTToken, Stages: []string{"dev", "cold"}}, "CACHE_TTL=30s", "CACHE_MAX_STALE=5m")
+	raw := r.mint(idp.Spec{Scopes: []string{"read"}, Life: 3 * time.Hour})
+	r.want("GET", "/dev/a", raw, 200)
+	server.Kill()
+	r.at(29 * time.Second)
+	r.want("GET", "/dev/a", raw, 200)
+	r.want("GET", "/cold/a", raw, 500) // never loaded
+	r.at(5*time.Minute + 29*time.Second)
+	r.want("GET", "/dev/a", raw, 200)
+	r.at(5*time.Minute + 31*time.Second)
+	r.want("GET", "/dev/a", raw, 500)
+	server.Restart()
+	r.at(5*time.Minute + 40*time.Second)
+	r.want("GET", "/dev/a", raw, 200)
+	r.want("GET", "/cold/a", raw, 403)
+}
+
+// TestTheProviderKilled: known keys go on for a day, a cold start fails with
+// 500 and recovers; never a 401.
+func TestTheProviderKilled(t *testing.T) {
+	s := inBolt(t)
+	load(t, s, `[`+document("dev", "GET", "a", "read")+`]`)
+	cold := newRig(t, s, gateway.Config{Flavour: gateway.RESTToken, Stages: []string{"dev"}}, "TOKEN_CACHE_SIZE=0", "INVALID_TOKEN=deny")
+	long := cold.mint(idp.Spec{Scopes: []string{"read"}, Life: 28 * time.Hour})
+	cold.provider.Fail(idp.Down)
+	cold.want("GET", "/dev/a", long, 500)
+	cold.provider.Fail(idp.Healthy)
+	cold.at(time.Minute)
+	cold.want("GET", "/dev/a", long, 200)
+	cold.provider.Fail(idp.Down)
+	cold.at(2 * time.Hour)
+	cold.want("GET", "/dev/a", long, 200)
+	cold.at(25 * time.Hour)
+	cold.want("GET", "/dev/a", long, 500)
+	cold.provider.Fail(idp.Healthy)
+	cold.at(25*time.Hour + time.Minute)
+	cold.want("GET", "/dev/a", long, 200)
+}
+
+// TestAFailedPrefetchDoesNotKillTheStart: it is made up for on use.
+func TestAFailedPrefetchDoesNotKillTheStart(t *testing.T) {
+	s := inBolt(t)
+	load(t, s, `[`+document("dev", "GET", "a", "read")+`]`)
+	provider, err := idp.New(idp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(provider)
+	defer server.Close()
+	provider.SetBaseURL(server.URL)
+	provider.Fail(idp.Down)
+	settings, err := config.Load([]string{
+		"ENTRA_TENANT_IDS=" + provider.TenantID(), "ENTRA_AUTHORITY=" + provider.Authority(), "ENTRA_STS=" + provider.STS(), "OIDC_AUDIENCES=" + provider.Audience(),
+	}, config.Authorizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := wiring.New(settings, failing{s}, zap.NewNop(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts.Prefetch(t.Context())
+	served, err := parts.Tables.Table(t.Context(), mapping.API{ARN: api, Stage: "dev"})
+	if err != nil || served.Revision.Number != 1 {
+		t.Errorf("after the prefetch failed: %+v, %v", served, err)
+	}
+}
+
+// failing is a source that cannot list its tables.
+type failing struct{ tables }
+
+func (failing) APIs(context.Context) ([]mapping.API, error) {
+	return nil, fmt.Errorf("no route to host")
+}
