@@ -13,9 +13,9 @@ import (
 	"scopegate/store"
 )
 
-// tablePath names a table. The path holds the API's id alone; where the store
+// TablePath names a table. The path holds the API's id alone; where the store
 // knows several of that id, of other accounts or regions, arn says which.
-type tablePath struct {
+type TablePath struct {
 	APIID string `path:"apiId" maxLength:"64"`
 	Stage string `path:"stage" maxLength:"128"`
 	ARN   string `query:"arn" doc:"ARN of the API, needed only if its id is not unique"`
@@ -56,19 +56,19 @@ type appliedOutput struct {
 }
 
 type putAPIInput struct {
-	tablePath
+	TablePath
 	IfMatch string `header:"If-Match"`
 	Body    API
 }
 
 type putDocumentInput struct {
-	tablePath
+	TablePath
 	IfMatch string `header:"If-Match"`
 	Body    Document
 }
 
 // find names the table of a path.
-func (s *service) find(ctx context.Context, p tablePath) (mapping.API, error) {
+func (s *service) find(ctx context.Context, p TablePath) (mapping.API, error) {
 	apis, err := s.Store.APIs(ctx)
 	if err != nil {
 		return mapping.API{}, s.problem(ctx, err)
@@ -89,7 +89,7 @@ func (s *service) find(ctx context.Context, p tablePath) (mapping.API, error) {
 }
 
 // named checks that a body speaks of the table that the path names.
-func (p tablePath) named(arn, stage string) (mapping.API, error) {
+func (p TablePath) named(arn, stage string) (mapping.API, error) {
 	api, err := mapping.ParseAPI(arn, stage)
 	if err != nil {
 		return api, invalid(detail("body", err))
@@ -103,7 +103,7 @@ func (p tablePath) named(arn, stage string) (mapping.API, error) {
 	return api, nil
 }
 
-func (s *service) getAPI(ctx context.Context, in *tablePath) (*apiOutput, error) {
+func (s *service) getAPI(ctx context.Context, in *TablePath) (*apiOutput, error) {
 	api, err := s.find(ctx, *in)
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (s *service) putAPI(ctx context.Context, in *putAPIInput) (*apiOutput, erro
 	return outputOf(status, after), nil
 }
 
-func (s *service) getDocument(ctx context.Context, in *tablePath) (*documentOutput, error) {
+func (s *service) getDocument(ctx context.Context, in *TablePath) (*documentOutput, error) {
 	api, err := s.find(ctx, *in)
 	if err != nil {
 		return nil, err

@@ -165,7 +165,8 @@ func (p *Provider) token(version string) http.HandlerFunc {
 
 // formSpec reads a Spec from: client_id, scope ("{audience}/.default") or
 // resource (v1) as with Entra; scopes, roles, groups (separated by spaces or
-// commas), app, version, expired, forged, overage, oid, sub, audience, life.
+// commas), app, version, expired, forged, overage, oid, sub, tid, audience, life,
+// claims (a JSON object: claims set over the others, null removes one).
 // Without scopes the token is app-only, as client credentials are.
 func formSpec(form url.Values, version string) (Spec, error) {
 	if g := form.Get("grant_type"); g != "" && g != "client_credentials" {
@@ -176,8 +177,8 @@ func formSpec(form url.Values, version string) (Spec, error) {
 		Version: versionOf(orElse(f.text("version"), version)),
 		Scopes:  f.list("scopes"), Roles: f.list("roles"), Groups: f.list("groups"),
 		Expired: f.flag("expired"), Forged: f.flag("forged"), GroupsOverage: f.flag("overage"),
-		ObjectID: f.text("oid"), Subject: f.text("sub"), AppID: f.text("client_id"),
-		Life: f.duration("life", defaultLife),
+		ObjectID: f.text("oid"), Subject: f.text("sub"), AppID: f.text("client_id"), TenantID: f.text("tid"),
+		Life: f.duration("life", defaultLife), Extra: f.object("claims"),
 	}
 	s.App = len(s.Scopes) == 0
 	if form.Has("app") {
@@ -231,6 +232,18 @@ func (f *formReader) duration(name string, otherwise time.Duration) time.Duratio
 		f.err = fmt.Errorf("%s: %q is no positive duration such as 30m", name, v)
 	}
 	return d
+}
+
+func (f *formReader) object(name string) map[string]any {
+	v := f.form.Get(name)
+	if v == "" {
+		return nil
+	}
+	var m map[string]any
+	if err := json.Unmarshal([]byte(v), &m); err != nil && f.err == nil {
+		f.err = fmt.Errorf("%s: must be a JSON object", name)
+	}
+	return m
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"scopegate/internal/dev"
+	"scopegate/store"
+)
+
+// Exit codes, the same for all commands.
+const (
+	OK       = 0 // done; explain: allowed
+	Negative = 1 // the answer is no: bad input, denied, a precondition that does not hold
+	Usage    = 2 // the command line or the settings are wrong
+	Failed   = 3 // nothing can be said: a store, provider or port is not available
+)
+
+const exitCodes = `Exit codes:
+  0  done (explain: allowed)
+  1  the answer is no: bad input, denied, refused
+  2  the command line or the settings are wrong
+  3  failed: a store, provider or port is not available`
+
+// coded is an error with the exit code that it ends with.
+type coded struct {
+	error
+	code int
+}
+
+// Unwrap gives the error.
+func (c coded) Unwrap() error { return c.error }
+
+func negative(err error) error { return coded{err, Negative} }
+func usage(err error) error    { return coded{err, Usage} }
+
+// errSilent ends a command whose answer has been printed already.
+var errSilent = errors.New("")
+
+// program is what all commands share.
+type program struct {
+	name           string // as it was called, to be shown in commands to paste
+	environ        []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// Main runs a command line and returns its exit code. The first interrupt ends
+// the command in good order, a second one at once.
+func Main(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return Run(ctx, args, environ, stdin, stdout, stderr)
+}
+
+// Run is Main without signals: ctx ends the command.
+func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p := &program{name: calledAs(args[0]), environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}
+	root := p.root()
+	root.SetArgs(args[1:])
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return OK
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(stderr, "scopegate: "+text)
+	}
+	return exitCode(err)
+}
+
+// exitCode sorts an error. Errors of cobra itself are about the command line;
+// ours say what they are, and what is none of those is an outage.
+func exitCode(err error) int {
+	var c coded
+	switch {
+	case errors.As(err, &c):
+		return c.code
+	case errors.Is(err, dev.ErrOptions):
+		return Usage
+	case errors.Is(err, store.ErrInvalid), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrConflict):
+		return Negative
+	case errors.Is(err, errRan):
+		return Failed
+	}
+	return Usage
+}
+
+// errRan marks the errors of commands whose arguments were in order.
+var errRan = errors.New("ran")
+
+type ran struct{ error }
+
+func (r ran) Is(target error) bool { return target == errRan }
+func (r ran) Unwrap() error        { return r.error }
+
+// running is a command's function with its errors told from those of the
+// command line.
+func running(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := f(cmd, args); err != nil {
+			return ran{err}
+		}
+		return nil
+	}
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "scopegate",
+		Short: "Who may call which route of an API: local stack, tokens, permission tables",
+		Long: `Scopegate is an Amazon API Gateway Lambda authorizer for Microsoft Entra ID access
+tokens. This command runs all of it on one machine and edits permission tables.
+
+` + exitCodes,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.AddCommand(p.devCommand(), p.tokenCommand(), p.importCommand(), p.explainCommand(), p.migrateCommand())
+	return root
+}
+
+// env is a variable of the environment; the last one counts, as for processes.
+func (p *program) env(name string) string {
+	for _, line := range slices.Backward(p.environ) {
+		if len(line) > len(name) && line[len(name)] == '=' && line[:len(name)] == name {
+			return line[len(name)+1:]
+		}
+	}
+	return ""
+}

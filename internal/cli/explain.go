@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"scopegate/authorizer"
+	"scopegate/internal/config"
+	"scopegate/mapping"
+	"scopegate/store"
+	"scopegate/token"
+)
+
+// asked are the flags of explain.
+type asked struct {
+	where
+	arn, stage           string
+	token, claims        string
+	scopes, roles, group []string
+	app                  bool
+}
+
+func (p *program) explainCommand() *cobra.Command {
+	var a asked
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "explain (--token TOKEN | --claims JSON | --scope SCOPE …) --api ARN --stage STAGE METHOD PATH",
+		Short: "Say whether a call is allowed, and why",
+		Long: `Decides about one call as the authorizer does, and shows the chain of why: the token, the
+caller, whether the table trusts him, what he holds, how the path is read, the route that
+decided, the policy that API Gateway would get, and what that policy says about the call.
+
+The caller comes from a token (--token, "-" for standard input, or the variable TOKEN),
+which is verified with the settings or by the provider of --dev; from --claims, which are
+believed (a JSON object of claims, or the name of a file, "-" for standard input); or from
+--scope, --role, --group and --app, for a caller whom the table trusts.
+The token is never printed.
+
+PATH is that of the request line, without stage and query, undecoded.
+
+` + whereText + `
+
+` + exitCodes,
+		Example: `  scopegate explain --dev http://127.0.0.1:8082 --scope email \
+    --api arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2 --stage dev GET /my-resource
+  scopegate token --scope orders.read | scopegate explain --dev http://127.0.0.1:8082 --token - \
+    --api arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2 --stage dev GET /orders/7
+  scopegate explain --claims '{"scp": "email"}' --api ARN --stage dev --json GET /my-resource`,
+		Args: cobra.ExactArgs(2),
+	}
+	f := cmd.Flags()
+	a.where.flags(cmd)
+	f.StringVar(&a.token, "token", "", `access token; "-" is standard input`)
+	f.StringVar(&a.claims, "claims", "", `claims as JSON or a file; "-" is standard input`)
+	f.StringArrayVar(&a.scopes, "scope", nil, "scopes the caller has, separated by spaces; may be repeated")
+	f.StringArrayVar(&a.roles, "role", nil, "app roles the caller has")
+	f.StringArrayVar(&a.group, "group", nil, "object ids of groups the caller is in")
+	f.BoolVar(&a.app, "app", false, "the caller is an app, not a user")
+	f.StringVar(&a.arn, "api", "", "ARN of the API, without stage")
+	f.StringVar(&a.stage, "stage", "", "stage")
+	f.BoolVar(&asJSON, "json", false, "print the explanation as JSON")
+	for _, name := range []string{"api", "stage"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // a flag that was just defined
+		}
+	}
+	cmd.MarkFlagsMutuallyExclusive("token", "claims")
+	cmd.RunE = running(func(cmd *cobra.Command, args []string) error {
+		return p.explain(cmd.Context(), a, args[0], args[1], asJSON)
+	})
+	return cmd
+}
+
+func (p *program) explain(ctx context.Context, a asked, method, path string, asJSON bool) error {
+	api, err := mapping.ParseAPI(a.arn, a.stage)
+	if err != nil {
+		return negative(err)
+	}
+	if (a.token != "" || a.claims != "") && (len(a.scopes)+len(a.roles)+len(a.group) > 0 || a.app) {
+		return usage(errors.New("--scope, --role, --group, --app: must not be given with --token or --claims"))
+	}
+	method = strings.ToUpper(method)
+	if strings.EqualFold(method, string(mapping.Connect)) {
+		method, path = string(mapping.Connect), ""
+	}
+	if method != string(mapping.Connect) && !strings.HasPrefix(path, "/") {
+		return negative(fmt.Errorf("PATH %q: must begin with /", path))
+	}
+	source, err := p.explained(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	table, err := source.table(ctx, api)
+	if err != nil {
+		return err
+	}
+	claims, how, err := p.claimsOf(ctx, a, source, table)
+	if errors.Is(err, token.ErrRefused) {
+		return p.printRefused(err, asJSON)
+	}
+	if err != nil {
+		return err
+	}
+	x, err := ask(ctx, source.settings, table, authorizer.Question{Claims: claims, API: api, Method: method, Path: path})
+	if err != nil {
+		return err
+	}
+	if err := p.printExplanation(x, claims, how, method+" "+path, asJSON); err != nil {
+		return err
+	}
+	if !x.Allowed {
+		return negative(errSilent)
+	}
+	return nil
+}
+
+// source is where tables and settings of an explanation come from.
+type source struct {
+	settings config.Settings
+	tables   store.Tables
+	close    func() error
+}
+
+// explained opens the tables. With --dev the settings are the local stack's.
+func (p *program) explained(ctx context.Context, a asked) (source, error) {
+	if a.dev != "" {
+		r, ready, err := openRemote(ctx, a.dev)
+		if err != nil {
+			return source{}, err
+		}
+		settings, err := config.Load([]string{
+			"ENTRA_TENANT_IDS=" + ready.Tenant, "ENTRA_AUTHORITY=" + ready.IssuerURL, "ENTRA_STS=" + ready.IssuerURL + "/sts",
+			"OIDC_AUDIENCES=" + ready.Audience,
+		}, config.Authorizer)
+		return source{settings, r, func() error { return nil }}, err
+	}
+	role := config.Store
+	if a.token != "" || p.env("TOKEN") != "" && !a.describes() {
+		role = config.Authorizer
+	}
+	settings, err := config.Load(p.environ, role)
+	if err != nil {
+		return source{}, usage(err)
+	}
+	s, err := p.openStore(ctx, a.data, false)
+	if err != nil {
+		return source{}, err
+	}
+	return source{settings, s, s.Close}, nil
+}
+
+// describes reports whether the flags describe a caller without a token.
+func (a asked) describes() bool {
+	return a.claims != "" || len(a.scopes)+len(a.roles)+len(a.group) > 0 || a.app
+}
+
+// assumedTrust is whom tables believe that have no trust list, where no settings
+// say it either: it only has to be the one that described callers come from.
+var assumedTrust = mapping.Trust{Tenant: "00000000-0000-4000-8000-000000000000", Audiences: []string{"assumed"}}
+
+// table prepares the table of an API as the cache does; served is a Tables that
+// has it alone.
+func (s source) table(ctx context.Context, api mapping.API) (served, error) {
+	snapshot, err := s.tables.Load(ctx, api)
+	if errors.Is(err, store.ErrNotFound) {
+		return served{err: err, trust: []mapping.Trust{assumedTrust}}, nil
+	}
+	if err != nil {
+		return served{}, err
+	}
+	trust := snapshot.Trust
+	if len(trust) == 0 {
+		trust = s.settings.DefaultTrust()
+	}
+	if len(trust) == 0 {
+		trust = []mapping.Trust{assumedTrust}
+	}
+	t, err := mapping.NewTable(mapping.Source{
+		API: api, Permissions: snapshot.Permissions, Routes: snapshot.Routes, Complete: snapshot.Complete != nil, Trust: trust,
+	})
+	return served{Served: store.Served{Table: t, Revision: snapshot.Revision, How: store.Miss}, trust: trust}, err
+}
+
+type served struct {
+	store.Served
+	err   error
+	trust []mapping.Trust
+}
+
+// Table implements authorizer.Tables.
+func (s served) Table(context.Context, mapping.API) (store.Served, error) { return s.Served, s.err }
+
+// nobody verifies no token: explain has done that before.
+type nobody struct{}
+
+func (nobody) Verify(context.Context, string) (token.Claims, error) {
+	return token.Claims{}, token.ErrRefused
+}
+
+// ask has the authorizer itself decide.
+func ask(ctx context.Context, s config.Settings, table served, q authorizer.Question) (authorizer.Explanation, error) {
+	a, err := authorizer.New(authorizer.Config{
+		Verifier: nobody{}, Tables: table, Log: zap.NewNop(), Now: time.Now,
+		MaxBytes: s.PolicyMaxBytes, NoExpiry: !s.PolicyExpiry, RouteScope: s.RouteScope, ExplicitDeny: s.ExplicitDeny,
+	})
+	if err != nil {
+		return authorizer.Explanation{}, err
+	}
+	return a.Explain(ctx, q)
+}

@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"scopegate/authorizer"
+	"scopegate/mapping"
+	"scopegate/policy"
+	"scopegate/token"
+)
+
+// explanationJSON is the form of an explanation for programs.
+type explanationJSON struct {
+	Decision  string               `json:"decision"` // allow, deny, unauthorized
+	Reason    string               `json:"reason"`
+	Caller    *callerJSON          `json:"caller,omitempty"`
+	Table     *tableJSON           `json:"table,omitempty"`
+	Held      []mapping.Permission `json:"held"`
+	Readings  []readingJSON        `json:"readings"`
+	Route     string               `json:"route,omitempty"`
+	By        []mapping.Permission `json:"by"`
+	MethodARN string               `json:"methodArn,omitempty"`
+	Policy    *policy.Document     `json:"policy,omitempty"`
+	Verdict   string               `json:"verdict,omitempty"`
+	Bytes     int                  `json:"bytes"`
+	MaxBytes  int                  `json:"maxBytes,omitempty"`
+}
+
+type callerJSON struct {
+	From          string   `json:"from"`
+	PrincipalID   string   `json:"principalId"`
+	PrincipalType string   `json:"principalType,omitempty"`
+	Issuer        string   `json:"issuer"`
+	Audience      string   `json:"audience"`
+	Scopes        []string `json:"scopes,omitempty"`
+	Roles         []string `json:"roles,omitempty"`
+	Groups        []string `json:"groups,omitempty"`
+	GroupsUnknown bool     `json:"groupsUnknown,omitempty"`
+}
+
+type tableJSON struct {
+	Registered bool   `json:"registered"`
+	Revision   string `json:"revision"`
+	Trusted    bool   `json:"trusted"`
+}
+
+type readingJSON struct {
+	Path    string `json:"path"`
+	Route   string `json:"route,omitempty"`
+	Held    bool   `json:"held"`
+	Pattern bool   `json:"pattern"`
+}
+
+// printRefused tells why a token opens nothing at all.
+func (p *program) printRefused(err error, asJSON bool) error {
+	reason := string(token.ReasonOf(err))
+	if asJSON {
+		if err := printJSON(p.stdout, explanationJSON{Decision: "unauthorized", Reason: reason, Held: []mapping.Permission{}, Readings: []readingJSON{}, By: []mapping.Permission{}}); err != nil {
+			return err
+		}
+		return negative(errSilent)
+	}
+	fmt.Fprintf(p.stdout, "UNAUTHORIZED: the token is refused (%s)\nAPI Gateway answers 401.\n", reason)
+	return negative(errSilent)
+}
+
+func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, how, call string, asJSON bool) error {
+	if asJSON {
+		return printJSON(p.stdout, jsonOf(x, how))
+	}
+	out := &strings.Builder{}
+	fmt.Fprintf(out, "%s  %s  (%s)\n\n", strings.ToUpper(decisionName(x)), call, x.Reason)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(out, "%-9s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("token", "%s", how)
+	row("caller", "%s (%s), issuer %s, audience %s", x.PrincipalID, c.Kind, x.Caller.Issuer, x.Caller.Audience)
+	row("", "scopes %s; roles %s; groups %s", listOr(x.Caller.Scopes), listOr(x.Caller.Roles), groupsText(x))
+	switch {
+	case !x.Registered:
+		row("table", "none for this API and stage")
+	case x.Trusted:
+		row("table", "revision %s, which trusts the caller", x.Revision)
+	default:
+		row("table", "revision %s, which does not trust the caller: it trusts %s", x.Revision, trustText(x.Trust))
+	}
+	holds(out, "holds", x.Held)
+	for _, r := range x.Readings {
+		row("path", "%s", readingText(r))
+	}
+	if len(x.Readings) == 0 && x.Registered {
+		row("path", "names no route in any reading")
+	}
+	if x.Route != "" {
+		row("decided", "by route %s", x.Route)
+	}
+	holds(out, "because", x.By)
+	row("policy", "%d of %d bytes; says about this call: %s", len(x.Answer), x.MaxBytes, x.Verdict)
+	b, err := json.MarshalIndent(x.Policy, "", "  ")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%s\n", unescape(b))
+	_, err = fmt.Fprint(p.stdout, out.String())
+	return err
+}
+
+// unescape writes < > & as they are: nobody reads this as HTML.
+func unescape(b []byte) string {
+	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(b))
+}
+
+func jsonOf(x authorizer.Explanation, how string) explanationJSON {
+	out := explanationJSON{
+		Decision: decisionName(x), Reason: string(x.Reason), Held: orEmpty(x.Held), By: orEmpty(x.By), Route: x.Route, Readings: []readingJSON{},
+		Caller: &callerJSON{
+			From: how, PrincipalID: x.PrincipalID, PrincipalType: string(x.Caller.PrincipalType), Issuer: x.Caller.Issuer, Audience: x.Caller.Audience,
+			Scopes: x.Caller.Scopes, Roles: x.Caller.Roles, Groups: x.Caller.Groups, GroupsUnknown: x.Caller.GroupsUnknown,
+		},
+		Table:     &tableJSON{x.Registered, x.Revision.String(), x.Trusted},
+		MethodARN: x.MethodARN, Policy: &x.Policy, Verdict: x.Verdict.String(), Bytes: len(x.Answer), MaxBytes: x.MaxBytes,
+	}
+	for _, r := range x.Readings {
+		out.Readings = append(out.Readings, readingJSON{r.Path, routeText(r), r.Held, r.Pattern})
+	}
+	return out
+}
+
+func orEmpty(list []mapping.Permission) []mapping.Permission {
+	if list == nil {
+		return []mapping.Permission{}
+	}
+	return list
+}
+
+func decisionName(x authorizer.Explanation) string {
+	if x.Allowed {
+		return "allow"
+	}
+	return "deny"
+}
+
+func holds(out *strings.Builder, name string, list []mapping.Permission) {
+	if len(list) == 0 && name == "holds" {
+		fmt.Fprintf(out, "%-9s nothing\n", name)
+	}
+	for _, p := range list {
+		fmt.Fprintf(out, "%-9s %s /%s  (%s)\n", name, p.Verb, p.Resource, p.Requires)
+		name = ""
+	}
+}
+
+func routeText(r mapping.Reading) string {
+	if r.Route == nil {
+		return ""
+	}
+	return r.Route.String()
+}
+
+func readingText(r mapping.Reading) string {
+	text := printable(r.Path) + " "
+	switch {
+	case r.Route == nil:
+		text += "is no known route"
+	case r.Held:
+		text += "is " + routeText(r) + ", held"
+	default:
+		text += "is " + routeText(r) + ", not held"
+	}
+	if r.Pattern {
+		text += ", and matches a held pattern"
+	}
+	return text
+}
+
+func listOr(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, " ")
+}
+
+func groupsText(x authorizer.Explanation) string {
+	if x.Caller.GroupsUnknown {
+		return "unknown (more than the token lists)"
+	}
+	return listOr(x.Caller.Groups)
+}
+
+func trustText(list []mapping.Trust) string {
+	var parts []string
+	for _, t := range list {
+		parts = append(parts, t.Tenant+t.Issuer+" for "+strings.Join(t.Audiences, " "))
+	}
+	return strings.Join(parts, ", ")
+}

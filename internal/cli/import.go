@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"scopegate/internal/config"
+	"scopegate/internal/dev"
+	"scopegate/mapping"
+	"scopegate/store"
+	"scopegate/store/dynamo"
+)
+
+// where are the flags that name the tables to work on.
+type where struct{ data, dev string }
+
+func (w *where) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&w.data, "data", "", "folder of the embedded store")
+	cmd.Flags().StringVar(&w.dev, "dev", "", "URL of the admin port of a running scopegate dev")
+	cmd.MarkFlagsMutuallyExclusive("data", "dev")
+}
+
+const whereText = `The tables are those of --data DIR, of the running scopegate dev at --dev URL, or else of
+the DynamoDB table that the settings name (TABLE_NAME, AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB).`
+
+// openStore opens a folder's or DynamoDB's tables.
+func (p *program) openStore(ctx context.Context, data string, make bool) (store.Store, error) {
+	if data == "" {
+		settings, err := config.Load(p.environ, config.Store)
+		if err != nil {
+			return nil, usage(err)
+		}
+		return dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName})
+	}
+	if _, err := os.Stat(filepath.Join(data, dev.DataFile)); err != nil && !make {
+		return nil, negative(fmt.Errorf("--data %q: must be a folder that scopegate dev or import has made: %w", data, err))
+	}
+	return dev.OpenData(data)
+}
+
+func (p *program) importCommand() *cobra.Command {
+	var at where
+	var complete, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "import [--complete] [--dev URL | --data DIR] FILE",
+		Short: "Merge a file of permissions into their tables",
+		Long: `Reads a JSON array of permissions and merges it into their tables: what is there already
+stays, what is there with another expiresAt or description is replaced, other
+permissions of the table are left alone. Each table changes in one step. With one bad
+entry nothing is written, and every fault is listed. FILE - is standard input.
+
+` + whereText + `
+
+--complete marks the tables as listing every route of their APIs, with the hash of the
+file as source.
+
+Authorizers follow within CACHE_TTL; callers whose policy API Gateway has cached follow
+when that entry ends (the authorizer's TTL).
+
+` + exitCodes,
+		Example: `  scopegate import permissions.json
+  scopegate import --complete --dev http://127.0.0.1:8082 permissions.json
+  echo '[{"arn": "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2", "stage": "dev",
+    "httpVerb": "GET", "resource": "orders/{id}", "scope": "orders.read"}]' | scopegate import --data .scopegate -`,
+		Args: cobra.ExactArgs(1),
+	}
+	at.flags(cmd)
+	cmd.Flags().BoolVar(&complete, "complete", false, "the file lists every route of its APIs")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the counts as JSON")
+	cmd.RunE = running(func(cmd *cobra.Command, args []string) error {
+		list, source, err := p.readPermissions(args[0], complete)
+		if err != nil {
+			return err
+		}
+		merged, err := p.merge(cmd.Context(), at, list, source)
+		if err != nil && merged == nil {
+			return err
+		}
+		if err := errors.Join(err, p.printMerged(merged, asJSON)); err != nil || asJSON {
+			return err
+		}
+		fmt.Fprintln(p.stderr, "Authorizers follow within their CACHE_TTL; a policy that API Gateway has cached counts until its entry ends.")
+		return nil
+	})
+	return cmd
+}
+
+// merge merges a list of permissions. What was merged before an error comes back
+// with it: each table is a change of its own.
+func (p *program) merge(ctx context.Context, at where, list []mapping.Permission, source string) ([]store.Merged, error) {
+	batches, err := store.Batches(list)
+	if err != nil {
+		return nil, negative(fmt.Errorf("nothing was written:\n%w", err))
+	}
+	tables, closing, err := p.openTables(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	defer closing()
+	var all []store.Merged
+	for _, b := range batches {
+		merged, err := store.Merge(ctx, tables, b, store.MergeOptions{By: directPrincipal(), Source: source})
+		if err != nil {
+			return all, fmt.Errorf("import into %s (tables before it in the file are done): %w", b.API, err)
+		}
+		all = append(all, merged)
+	}
+	return all, nil
+}
+
+func (p *program) openTables(ctx context.Context, at where) (store.Tables, func() error, error) {
+	if at.dev != "" {
+		r, _, err := openRemote(ctx, at.dev)
+		return r, func() error { return nil }, err
+	}
+	s, err := p.openStore(ctx, at.data, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.Close, nil
+}
+
+// directPrincipal names, for the audit trail, who writes into a store without
+// the admin API.
+func directPrincipal() string {
+	u, err := user.Current()
+	if err != nil {
+		return "direct:unknown"
+	}
+	return "direct:" + u.Username
+}
+
+func hash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// mergedLine is what is printed of one table.
+type mergedLine struct {
+	ARN       string `json:"arn"`
+	Stage     string `json:"stage"`
+	Revision  string `json:"revision"`
+	Added     int    `json:"added"`
+	Changed   int    `json:"changed"`
+	Unchanged int    `json:"unchanged"`
+	Completed bool   `json:"completed,omitempty"`
+}
+
+func (p *program) printMerged(all []store.Merged, asJSON bool) error {
+	if asJSON {
+		return printJSON(p.stdout, map[string]any{"tables": linesOf(all)})
+	}
+	return printLines(p.stdout, linesOf(all))
+}
+
+func printLines(w io.Writer, lines []mergedLine) error {
+	for _, l := range lines {
+		mark := ""
+		if l.Completed {
+			mark = ", marked complete"
+		}
+		_, err := fmt.Fprintf(w, "%s %s: %d added, %d changed, %d unchanged, revision %s%s\n", l.ARN, l.Stage, l.Added, l.Changed, l.Unchanged, l.Revision, mark)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"scopegate/gateway"
+	"scopegate/mapping"
+)
+
+// fleet serves every table of the store in one flavour of API Gateway, each
+// stage by a gateway of its own. Which API a request is for says its host name,
+// as on AWS: {apiId}.anything; every other name is the main API's. The
+// gateways see the request as it came: nothing here cleans the path.
+type fleet struct {
+	flavour gateway.Flavour
+	list    func(context.Context) ([]mapping.API, error)
+	make    func(mapping.API) (*gateway.Gateway, error)
+	main    string // ARN of the main API; "" is the first one's
+
+	mu       sync.Mutex
+	known    []mapping.API
+	gateways map[mapping.API]*gateway.Gateway
+}
+
+// noStage is the stage of the gateway that answers where no table is: as for
+// any stage that does not exist.
+const noStage = "-"
+
+// ServeHTTP answers one request.
+func (f *fleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g, err := f.gateway(r.Context(), r.Host, firstSegment(r.RequestURI))
+	if err != nil {
+		http.Error(w, "the store does not answer: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	g.ServeHTTP(w, r)
+}
+
+func firstSegment(target string) string {
+	target = strings.TrimPrefix(target, "/")
+	if i := strings.IndexAny(target, "/?"); i >= 0 {
+		return target[:i]
+	}
+	return target
+}
+
+// gateway finds the gateway of a request. A stage that is not known may have
+// been imported since: the store is asked again.
+func (f *fleet) gateway(ctx context.Context, host, first string) (*gateway.Gateway, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	api, ok := f.find(host, first)
+	if !ok {
+		known, err := f.list(ctx)
+		if err != nil && f.known == nil {
+			return nil, err
+		}
+		if err == nil {
+			f.known = known
+		}
+		api, _ = f.find(host, first)
+	}
+	g := f.gateways[api]
+	if g == nil {
+		var err error
+		if g, err = f.make(api); err != nil {
+			return nil, err
+		}
+		f.gateways[api] = g
+	}
+	return g, nil
+}
+
+// find names the table that a request is for: the stage of the first segment,
+// or $default at the root of HTTP APIs.
+func (f *fleet) find(host, first string) (mapping.API, bool) {
+	arn := f.arn(host)
+	for _, stage := range []string{first, "$default"} {
+		api := mapping.API{ARN: arn, Stage: stage}
+		if (stage != "$default" || f.flavour == gateway.HTTPv2 && first != "$default") && slices.Contains(f.known, api) {
+			return api, true
+		}
+	}
+	return mapping.API{ARN: arn, Stage: noStage}, false
+}
+
+// arn is the ARN of the API that a host name stands for.
+func (f *fleet) arn(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	label, _, _ := strings.Cut(host, ".")
+	for _, api := range f.known {
+		if strings.EqualFold(api.ID(), label) {
+			return api.ARN
+		}
+	}
+	switch {
+	case f.main != "":
+		return f.main
+	case len(f.known) > 0:
+		return f.known[0].ARN
+	}
+	return SeedAPI.ARN
+}
+
+var errNoSuchAPI = errors.New("must be the id or the ARN of an API that has a table")
+
+// mainAPI finds the ARN of the main API: the one that was asked for, else the
+// document's first, else the store's first.
+func mainAPI(asked string, document []mapping.Permission, known []mapping.API) (string, error) {
+	if asked != "" {
+		for _, api := range known {
+			if api.ARN == asked || api.ID() == asked {
+				return api.ARN, nil
+			}
+		}
+		return "", errNoSuchAPI
+	}
+	if len(document) > 0 {
+		return document[0].API.ARN, nil
+	}
+	if len(known) > 0 {
+		return known[0].ARN, nil
+	}
+	return "", nil
+}
