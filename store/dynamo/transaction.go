@@ -124,7 +124,7 @@ func nextHead(h head, generation string, e store.Effect) (item, error) {
 	n := head{
 		ARN: e.After.API.ARN, Stage: e.After.API.Stage,
 		Number: e.Number, Incarnation: e.After.Revision.Incarnation,
-		Generation: generation, Fence: rand.Text(),
+		Generation: generation, Fence: h.Fence,
 		Head: store.Head{Name: e.After.Name, Complete: e.After.Complete, Owners: e.After.Owners, Trust: e.After.Trust},
 	}
 	if e.Delete {

@@ -140,7 +140,7 @@ func wantBatch(t testing.TB, s store.Snapshot, n int) {
 // readersAndWriter lets readers run freely against a writer whose every change
 // swaps a whole batch, every other one by a new generation.
 func readersAndWriter(t *testing.T, h Harness) {
-	const changes = 40
+	const changes = 24
 	for _, n := range []int{20, 60} { // in one transaction, by a new generation
 		s := h.Store
 		at := create(t, s, dev, batch(t, n, 0)...)
@@ -184,7 +184,7 @@ func readersAndWriter(t *testing.T, h Harness) {
 func tornReads(t *testing.T, h Harness) {
 	s := h.Store
 	const n = 20
-	filler := bulky(t, 1500)
+	filler := bulky(t, 700)
 	c := change(dev, store.Revision{})
 	c.Put = append(batch(t, n, 0), filler...)
 	at := commit(t, s, c)

@@ -112,19 +112,24 @@ func isolation(t *testing.T, h Harness) {
 	wantSame(t, want, got)
 }
 
+// replaced replaces a permission by an edit in place and by a new generation.
 func replaced(t *testing.T, h Harness) {
-	old := permission(t, dev, fields{"scope": "a", "description": "old", "expiresAt": "2030-01-01T00:00:00Z"})
-	other := permission(t, dev, fields{"scope": "b"})
-	first := create(t, h.Store, dev, old, other)
-	c := change(dev, first.Revision)
-	c.Put = []mapping.Permission{permission(t, dev, fields{"scope": "a", "resource": "orders/{order}"})}
-	second := commit(t, h.Store, c)
-	want := snapshotOf(second, []mapping.Permission{c.Put[0], other}, route(t, dev, "GET", "orders/{id}"))
-	wantSame(t, want, load(t, h.Store, dev))
-	r := audit(t, h.Store, dev)[0]
-	wantSame(t, []mapping.Permission{old}, r.Removed)
-	wantSame(t, c.Put, r.Added)
-	wantSame(t, store.Counts{Put: 1}, r.Counts)
+	for i, more := range []int{0, 120} {
+		api := mapping.API{ARN: arn, Stage: fmt.Sprint("s", i)}
+		old := permission(t, api, fields{"scope": "a", "description": "old", "expiresAt": "2030-01-01T00:00:00Z"})
+		other := permission(t, api, fields{"scope": "b"})
+		first := create(t, h.Store, api, old, other)
+		c := change(api, first.Revision)
+		c.Put = append(scoped(t, api, more, "more"), permission(t, api, fields{"scope": "a", "resource": "orders/{order}"}))
+		second := commit(t, h.Store, c)
+		want := snapshotOf(second, append(c.Put, other))
+		want.Routes = []mapping.Route{route(t, api, "GET", "orders/{id}")}
+		wantSame(t, want, load(t, h.Store, api))
+		r := audit(t, h.Store, api)[0]
+		wantSame(t, []mapping.Permission{old}, r.Removed)
+		wantSame(t, c.Put, r.Added)
+		wantSame(t, store.Counts{Put: more + 1}, r.Counts)
+	}
 }
 
 func routesStay(t *testing.T, h Harness) {
@@ -213,9 +218,9 @@ func sizes(t *testing.T, h Harness) {
 	wantSame(t, snapshotOf(m, nil), load(t, s, api))
 }
 
-// paging writes 2 MB into one table; DynamoDB's pages hold 1 MB.
+// paging writes over 2 MB into one table; DynamoDB's pages hold 1 MB.
 func paging(t *testing.T, h Harness) {
-	all := bulky(t, 2000)
+	all := bulky(t, 1300)
 	m := create(t, h.Store, dev, all...)
 	wantSame(t, snapshotOf(m, all), load(t, h.Store, dev))
 	c := change(dev, m.Revision)
@@ -224,13 +229,13 @@ func paging(t *testing.T, h Harness) {
 	wantSame(t, snapshotOf(m, slices.Delete(all, 7, 8)), load(t, h.Store, dev))
 }
 
-// bulky makes n permissions of about 1 KB each.
+// bulky makes n permissions of about 1.7 KB each, the largest there are.
 func bulky(t *testing.T, n int) []mapping.Permission {
 	t.Helper()
 	var all []mapping.Permission
 	for i := range n {
 		all = append(all, permission(t, dev, fields{
-			"scope": fmt.Sprintf("bulk.%d.%s", i, strings.Repeat("s", 300)), "description": strings.Repeat("d", 512),
+			"scope": fmt.Sprintf("bulk.%d.%s", i, strings.Repeat("s", 1000)), "description": strings.Repeat("d", 512),
 		}))
 	}
 	return all

@@ -48,7 +48,7 @@ func newAttempt(t *testing.T, s store.Store, kind string) attempt {
 	t.Helper()
 	api := mapping.API{ARN: arn, Stage: ulid.Make().String()}
 	a := attempt{s: s}
-	old := scoped(t, api, 40, "old")
+	old := scoped(t, api, 10, "old")
 	if kind == "first" || kind == "large first" {
 		a.change = change(api, store.Revision{})
 	} else {
@@ -58,9 +58,9 @@ func newAttempt(t *testing.T, s store.Store, kind string) attempt {
 	}
 	switch kind {
 	case "small", "first":
-		a.change.Put, a.change.Head = scoped(t, api, 20, "new"), fullHead()
+		a.change.Put, a.change.Head = scoped(t, api, 5, "new"), fullHead()
 	case "large", "large first":
-		a.change.Put = scoped(t, api, 220, "new")
+		a.change.Put = scoped(t, api, 105, "new")
 	case "delete":
 		a.change.Delete = true
 		return a

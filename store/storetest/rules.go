@@ -247,7 +247,7 @@ func auditSurvives(t *testing.T, h Harness) {
 }
 
 func auditBounded(t *testing.T, h Harness) {
-	all := bulky(t, 400)
+	all := bulky(t, 200)
 	create(t, h.Store, dev, all...)
 	got := audit(t, h.Store, dev)
 	if len(got) != 1 || got[0].Added != nil || got[0].RoutesAdded != nil {
