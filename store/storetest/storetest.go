@@ -38,7 +38,7 @@ type Harness struct {
 	CutAfter func(n int, lost bool) (restore func() bool)
 }
 
-// Run runs the suite; open is called once for each case.
+// Run runs the suite, cases side by side; open is called once for each.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	cases := []struct {
 		name string
@@ -70,7 +70,10 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"what was written is there after reopening", reopened},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t, open(t))
+		})
 	}
 }
 
