@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -205,6 +206,17 @@ func TestCanonicalForms(t *testing.T) {
 		if !strings.Contains(string(got), c.want) {
 			t.Errorf("%s: %s lacks %s", name, got, c.want)
 		}
+	}
+}
+
+// TestAPermissionEndsAtAWholeSecond, never later than it says.
+func TestAPermissionEndsAtAWholeSecond(t *testing.T) {
+	p, err := mapping.ParsePermission([]byte(with("expiresAt", `"2030-01-01T00:00:00.9Z"`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC); !p.ExpiresAt.Equal(want) {
+		t.Errorf("ends at %v", p.ExpiresAt)
 	}
 }
 

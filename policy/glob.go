@@ -36,7 +36,8 @@ func covers(wide, narrow string) bool {
 
 // meet reports whether some string is matched by both globs. It walks the pairs
 // of positions of the two, each once.
-func meet(a, b string) bool {
+func meet(one, other string) bool {
+	a, b := []rune(one), []rune(other) // ? is one character, not one byte
 	seen := make([]bool, (len(a)+1)*(len(b)+1))
 	var walk func(i, j int) bool
 	walk = func(i, j int) bool {
