@@ -35,6 +35,10 @@ type Config struct {
 	Now      func() time.Time // nil means time.Now
 }
 
+// Names are exact everywhere. huma compares them without case unless told so,
+// and only for the whole process.
+func init() { huma.ValidateStrictCasing = true }
+
 type service struct{ Config }
 
 // New makes the API, safe for concurrent use. An empty scope or role is refused:
