@@ -86,7 +86,7 @@ type server struct {
 	store *failing
 }
 
-func newServer(t *testing.T) server {
+func newServer(t testing.TB) server {
 	t.Helper()
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "db"))
 	if err != nil {
@@ -131,7 +131,7 @@ func (a answer) problem(t *testing.T) (p struct {
 }
 
 // call makes a request; headers are name, value, name, value.
-func (s server) call(t *testing.T, caller, method, path, body string, headers ...string) answer {
+func (s server) call(t testing.TB, caller, method, path, body string, headers ...string) answer {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	if caller != "" {
@@ -157,7 +157,7 @@ const (
 )
 
 // registered makes the table and gives its ETag.
-func (s server) registered(t *testing.T) string {
+func (s server) registered(t testing.TB) string {
 	t.Helper()
 	a := s.call(t, "admin", "PUT", table, `{"arn": "`+arn+`"}`)
 	if a.status != http.StatusCreated {

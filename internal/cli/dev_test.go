@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -342,6 +343,29 @@ func TestAnImportIntoARunningDevIsWrittenThroughItsAdminAPI(t *testing.T) {
 	}
 	if status := get(t, ready, ready.RESTURL+"/v1/x", strings.TrimSpace(raw)); status != http.StatusForbidden {
 		t.Errorf("another API's route answers %d under the main API's name", status)
+	}
+}
+
+func TestManyImportsIntoARunningDevLoseNothing(t *testing.T) {
+	ready := inProcess(t, environment(t))
+	const writers = 12
+	var wg sync.WaitGroup
+	for i := range writers {
+		list := fmt.Sprintf(`[{"arn": "arn:aws:execute-api:eu-west-1:219852565112:new", "stage": "dev", "httpVerb": "GET", "resource": "r%d", "scope": "s"}]`, i)
+		env := environment(t)
+		wg.Go(func() {
+			var out, errs output
+			args := []string{"scopegate", "import", "--dev", ready.AdminURL, "-"}
+			if code := cli.Run(t.Context(), args, env, strings.NewReader(list), &out, &errs); code != cli.OK || !strings.Contains(out.String(), ": 1 added, ") {
+				t.Errorf("import %d: exit code %d: %s%s", i, code, &out, &errs)
+			}
+		})
+	}
+	wg.Wait()
+	out, _, _ := scopegate(t, "", "explain", "--dev", ready.AdminURL, "--json", "--scope", "s", "--api", "arn:aws:execute-api:eu-west-1:219852565112:new", "--stage", "dev", "GET", "/r0")
+	var x struct{ Held []json.RawMessage }
+	if err := json.Unmarshal([]byte(out), &x); err != nil || len(x.Held) != writers {
+		t.Errorf("%d permissions are there, want %d: %v", len(x.Held), writers, err)
 	}
 }
 
