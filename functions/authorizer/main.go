@@ -46,6 +46,6 @@ func run() error {
 	}
 	parts.Prefetch(ctx)
 	cancel()
-	lambda.StartHandler(parts.Authorizer)
+	lambda.Start(parts.Authorizer)
 	return nil
 }
