@@ -30,13 +30,18 @@ func environment(t *testing.T, more ...string) []string {
 
 // output collects what a process prints.
 type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu      sync.Mutex
+	b       bytes.Buffer
+	changed chan struct{} // closed by the next Write; nil if nobody waits
 }
 
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.changed != nil {
+		close(o.changed)
+		o.changed = nil
+	}
 	return o.b.Write(b)
 }
 
@@ -44,6 +49,31 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
+}
+
+// await waits until something is printed after the first so many bytes. A
+// request's line follows its answer.
+func (o *output) await(t *testing.T, after int, want string) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		o.mu.Lock()
+		text := o.b.String()[after:]
+		if o.changed == nil {
+			o.changed = make(chan struct{})
+		}
+		changed := o.changed
+		o.mu.Unlock()
+		if strings.Contains(text, want) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Errorf("dev says %q, want %q", text, want)
+			return
+		}
+	}
 }
 
 // running is a scopegate dev of its own process, as a person starts it.

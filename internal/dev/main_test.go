@@ -151,13 +151,18 @@ func raw(t *testing.T, base, method, path, bearer string) (status int, body stri
 		authorization = "Authorization: Bearer " + bearer + "\r\n"
 	}
 	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\n%sConnection: close\r\n\r\n", method, path, u.Host, authorization)
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	answer := bufio.NewReader(conn)
+	response, err := http.ReadResponse(answer, nil)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer response.Body.Close()
 	b, err := io.ReadAll(response.Body)
 	if err != nil {
+		t.Fatal(err)
+	}
+	// The server hangs up once the request is done with, its line logged.
+	if _, err := io.Copy(io.Discard, answer); err != nil {
 		t.Fatal(err)
 	}
 	return response.StatusCode, string(b)
