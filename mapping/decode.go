@@ -51,13 +51,13 @@ func decodeObject(b []byte) ([]member, error) {
 	return members, nil
 }
 
-// decodeWire reads the members of a permission by their exact names.
-func decodeWire(b []byte) (wire, error) {
+// decodeWire reads the members of a permission by their exact names. readable
+// says whether b is one JSON object at all, so that its rules can be looked at.
+func decodeWire(b []byte) (w wire, readable bool, err error) {
 	members, err := decodeObject(b)
 	if err != nil {
-		return wire{}, err
+		return wire{}, false, err
 	}
-	var w wire
 	texts := map[string]*string{
 		"arn": &w.ARN, "stage": &w.Stage, "httpVerb": &w.HTTPVerb, "resource": &w.Resource,
 		"scope": &w.Scope, "role": &w.Role, "group": &w.Group, "principalType": &w.PrincipalType,
@@ -82,7 +82,7 @@ func decodeWire(b []byte) (wire, error) {
 			errs = append(errs, fault(name, "", "must be given"))
 		}
 	}
-	return w, errors.Join(errs...)
+	return w, true, errors.Join(errs...)
 }
 
 // decodeText refuses an empty value where leaving it out would mean something

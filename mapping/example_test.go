@@ -49,4 +49,5 @@ func ExampleParsePermissions() {
 	// Output:
 	// permission 1: httpVerb "FETCH": must be GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, ANY (or *), or $connect
 	// permission 1: resource "orders//{id}": must not have an empty segment (segment 2)
+	// permission 1: scope "": must be given, or role, group or authenticated: a missing requirement is never public
 }

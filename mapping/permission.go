@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -53,62 +54,81 @@ const maxDescription = 512
 // it has, each a [*FieldError]; see [Faults]. Unknown members are refused: a
 // misspelt "tenant" would otherwise widen the permission.
 func ParsePermission(b []byte) (Permission, error) {
-	w, err := decodeWire(b)
-	if err != nil {
+	w, readable, err := decodeWire(b)
+	if !readable {
 		return Permission{}, err
 	}
-	return parseWire(w)
-}
-
-func parseWire(w wire) (Permission, error) {
-	p := Permission{Registered: w.Registered, Description: w.Description}
-	var errs []error
-	note := func(err error) { errs = append(errs, err) }
-	note(checkARN(w.ARN))
-	note(checkStage(w.Stage))
-	p.API = API{ARN: w.ARN, Stage: w.Stage}
-	var err error
-	p.Verb, err = ParseVerb(w.HTTPVerb)
-	note(err)
-	p.Resource, err = ParseResource(w.Resource)
-	note(err)
-	p.Requires, err = parseRequirement(w)
-	note(err)
-	p.ExpiresAt, err = parseExpiry(w.ExpiresAt)
-	note(err)
-	note(checkDescription(w.Description))
-	if err := errors.Join(errs...); err != nil {
-		return Permission{}, err
-	}
-	if err := p.checkWhole(w); err != nil {
+	faults := faultsOf(err)
+	p := parseWire(w, &faults)
+	p.checkWhole(w, &faults)
+	if err := faults.join(); err != nil {
 		return Permission{}, err
 	}
 	return p, nil
 }
 
+// faults gathers what is wrong with one permission: the first fault of each
+// field, since what follows from it would only distract.
+type faults []error
+
+func faultsOf(err error) faults { return faults(Faults(err)) }
+
+func (f *faults) note(err error) {
+	for _, one := range Faults(err) {
+		var field *FieldError
+		if errors.As(one, &field) && f.has(field.Field) {
+			continue
+		}
+		*f = append(*f, one)
+	}
+}
+
+func (f *faults) has(fields ...string) bool {
+	return slices.ContainsFunc(*f, func(err error) bool {
+		var e *FieldError
+		return errors.As(err, &e) && slices.Contains(fields, e.Field)
+	})
+}
+
+func (f *faults) join() error { return errors.Join(*f...) }
+
+func parseWire(w wire, f *faults) Permission {
+	p := Permission{API: API{ARN: w.ARN, Stage: w.Stage}, Registered: w.Registered, Description: w.Description}
+	f.note(checkARN(w.ARN))
+	f.note(checkStage(w.Stage))
+	var err error
+	p.Verb, err = ParseVerb(w.HTTPVerb)
+	f.note(err)
+	p.Resource, err = ParseResource(w.Resource)
+	f.note(err)
+	p.Requires, err = parseRequirement(w)
+	f.note(err)
+	p.ExpiresAt, err = parseExpiry(w.ExpiresAt)
+	f.note(err)
+	f.note(checkDescription(w.Description))
+	return p
+}
+
 // checkWhole checks the rules that several fields make together.
-func (p Permission) checkWhole(w wire) error {
-	var errs []error
+func (p Permission) checkWhole(w wire, f *faults) {
 	none := p.Requires.empty()
 	switch {
 	case p.Registered && (!none || p.Requires.PrincipalType != "" || p.Requires.Tenant != ""):
-		errs = append(errs, fault("registered", "true", "must stand without scope, role, group, authenticated, principalType and tenant: it names a route that nobody may call"))
+		f.note(fault("registered", "true", "must stand without scope, role, group, authenticated, principalType and tenant: it names a route that nobody may call"))
 	case p.Registered && p.Resource.IsPattern():
-		errs = append(errs, fault("registered", "true", "must name a route, not a pattern with *"))
+		f.note(fault("registered", "true", "must name a route, not a pattern with *"))
 	case p.Registered && !p.ExpiresAt.IsZero():
-		errs = append(errs, fault("expiresAt", w.ExpiresAt, "must not be given with registered: naming a route does not expire"))
-	case !p.Registered && none:
-		errs = append(errs, fault("scope", w.Scope, "must be given, or role, group or authenticated: a missing requirement is never public"))
+		f.note(fault("expiresAt", w.ExpiresAt, "must not be given with registered: naming a route does not expire"))
+	case !p.Registered && none && !f.has("scope", "role", "group", "authenticated", "registered"):
+		f.note(fault("scope", w.Scope, "must be given, or role, group or authenticated: a missing requirement is never public"))
 	}
 	if p.Verb == Connect && p.Resource.Shape() != "" {
-		errs = append(errs, fault("resource", w.Resource, "must be empty for $connect"))
+		f.note(fault("resource", w.Resource, "must be empty for $connect"))
 	}
-	// The longest form counts: OPTIONS for ANY, and two characters for the
-	// guards that a policy puts beside a route.
+	// The longest form counts: OPTIONS for ANY, and what a guard adds to a route.
 	if n := utf8.RuneCountInString(p.API.ARN) + len(p.API.Stage) + len("//OPTIONS/") + utf8.RuneCountInString(p.Resource.Glob()) + len("/?*"); n > MaxResourceARN {
-		errs = append(errs, fault("resource", w.Resource, fmt.Sprintf("must make a resource ARN of at most %d characters, makes %d", MaxResourceARN, n)))
+		f.note(fault("resource", w.Resource, fmt.Sprintf("must make a resource ARN of at most %d characters, makes %d", MaxResourceARN, n)))
 	}
-	return errors.Join(errs...)
 }
 
 func parseExpiry(s string) (time.Time, error) {

@@ -296,3 +296,18 @@ func FuzzParsePermission(f *testing.F) {
 		}
 	})
 }
+
+// TestOnePermissionsFaultsComeTogether: a fault of one field hides none of
+// another, and each field is named once.
+func TestOnePermissionsFaultsComeTogether(t *testing.T) {
+	_, err := mapping.ParsePermission([]byte(`{"stage":"a b","httpVerb":"FETCH","resource":"a//b","scope":"","tenant":"x","expiresAt":"soon","extra":1}`))
+	var got []string
+	for _, f := range mapping.Faults(err) {
+		field, _, _ := strings.Cut(f.Error(), " ")
+		got = append(got, field)
+	}
+	want := []string{"scope", "extra", "arn", "stage", "httpVerb", "resource", "tenant", "expiresAt"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("faults of %v: %s", err, diff)
+	}
+}

@@ -37,6 +37,17 @@ func (p instance) glob() string {
 	return glob
 }
 
+// respelt is the instance with one literal written in another way.
+func (p instance) respelt(literal, spelling string) instance {
+	p.segments = slices.Clone(p.segments)
+	for i, s := range p.segments {
+		if s == literal {
+			p.segments[i] = spelling
+		}
+	}
+	return p
+}
+
 // aligner finds instances. A ?* of the allowed glob takes one or more whole
 // segments, since paths with empty segments are denied anyway.
 type aligner struct {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -136,15 +135,17 @@ func windows(needed []bool, of []slice) []rule {
 func denials(t *mapping.Table, h mapping.Held, wild bool) []string {
 	all := map[string]bool{}
 	hidden := map[string]bool{}
+	protects := false
 	for _, v := range mapping.Methods {
 		g := findGuards(t, h, v)
 		for glob := range g.globs {
 			all[string(v)+"/"+glob] = true
 		}
 		maps.Copy(hidden, g.hidden)
+		protects = protects || g.protects
 	}
 	if wild {
-		for _, glob := range standing(hidden) {
+		for _, glob := range standing(hidden, protects) {
 			all[glob] = true
 		}
 	}
@@ -184,40 +185,3 @@ func (r rule) lasts(s rule) bool {
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// standing lists the denials that every policy with a wildcard carries, for all
-// methods alike: paths that Permits denies whatever is held, and paths in which
-// a character that is never encoded (RFC 3986, section 2.3) is, where that would
-// hide a denied literal from its Deny.
-func standing(hidden map[string]bool) []string {
-	list := []string{
-		"*//*",
-		"*/.", "*/..", "*/./*", "*/../*",
-		"*%2e*", "*%2E*",
-	}
-	escapes := map[string]bool{}
-	for literal := range hidden {
-		for i := range len(literal) {
-			for _, e := range escapesOf(literal[i]) {
-				escapes["*"+e+"*"] = true
-			}
-		}
-	}
-	return append(list, sorted(escapes)...)
-}
-
-// escapesOf lists the ways to percent-encode an unreserved character. Those of
-// a to o share one: nothing else but a backtick begins so.
-func escapesOf(c byte) []string {
-	switch {
-	case 'a' <= c && c <= 'o':
-		return []string{"%6"}
-	case 'A' <= c && c <= 'Z', 'p' <= c && c <= 'z', '0' <= c && c <= '9', strings.IndexByte("-_~", c) >= 0:
-		upper := fmt.Sprintf("%%%02X", c)
-		if lower := fmt.Sprintf("%%%02x", c); lower != upper {
-			return []string{upper, lower}
-		}
-		return []string{upper}
-	}
-	return nil
-}

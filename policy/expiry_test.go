@@ -84,9 +84,47 @@ func TestAnEncodedLiteralIsDeniedByAKeptPolicy(t *testing.T) {
 			}
 		}
 	}
-	for _, value := range []string{"a%40b", "a%20b", "a%3Ab", "a%7Cb", "a%2Fb", "%C3%BC"} {
+	for _, value := range []string{"a%40b", "a%20b", "a%3Ab", "a%7Cb", "%C3%BC"} {
 		if got := evaluate(doc, "GET", "/x/"+value, tabletest.Now); got != policy.Allowed {
 			t.Errorf("%s, which a client must write so: %v", value, got)
+		}
+	}
+}
+
+// TestALiteralThatClientsMayEncode is denied in each of its spellings, and only
+// where it is the denied one.
+func TestALiteralThatClientsMayEncode(t *testing.T) {
+	p := tabletest.Permission
+	table := tabletest.Table(p("GET", "x/{id}", "s1"), p("GET", "x/a:b,c", "s2"), p("GET", "x/ü@", "s2"), p("GET", "x/k:l,m;n@o!p+q", "s2"))
+	doc := answer(table, tabletest.Caller("s1"), "GET", "/x/1")
+	for _, value := range []string{"a:b,c", "a%3Ab,c", "a%3ab%2cc", "a:b%2Cc", "a%3Ab%2Cc", "ü@", "%C3%BC@", "%c3%bc%40", "ü%40", "k:l,m;n@o!p+q", "k%3Al,m;n@o!p%2Bq"} {
+		if got := evaluate(doc, "GET", "/x/"+value, tabletest.Now); got != policy.ExplicitlyDenied {
+			t.Errorf("%s: %v", value, got)
+		}
+	}
+	for _, value := range []string{"12%3A30", "me%40example", "a-b,c"} {
+		if got := evaluate(doc, "GET", "/x/"+value, tabletest.Now); got != policy.Allowed {
+			t.Errorf("%s: %v", value, got)
+		}
+	}
+}
+
+// TestAnEncodedSlashHidesNothing: where a policy protects a route, none passes;
+// where it protects none, values may hold one, but for a way upwards.
+func TestAnEncodedSlashHidesNothing(t *testing.T) {
+	p := tabletest.Permission
+	guarded := answer(tabletest.Table(p("GET", "x/{id}", "s1"), p("GET", "x/{id}/secret", "s2")), tabletest.Caller("s1"), "GET", "/x/1")
+	open := answer(tabletest.Table(p("GET", "x/{id}", "s1"), p("GET", "x/me", "s1"), p("GET", "y", "s2")), tabletest.Caller("s1"), "GET", "/x/1")
+	for value, wantOpen := range map[string]policy.Decision{
+		"1%2Fsecret": policy.Allowed, "1%2fsecret": policy.Allowed, "%2Fx": policy.Allowed,
+		"..%2Fy": policy.ExplicitlyDenied, "a%2F..%2Fy": policy.ExplicitlyDenied, "a%2f..%2f..%2fy": policy.ExplicitlyDenied, "a%2F..": policy.ExplicitlyDenied,
+		"%2E%2e%2Fy": policy.ExplicitlyDenied,
+	} {
+		if got := evaluate(guarded, "GET", "/x/"+value, tabletest.Now); got != policy.ExplicitlyDenied {
+			t.Errorf("%s beside a protected route: %v", value, got)
+		}
+		if got := evaluate(open, "GET", "/x/"+value, tabletest.Now); got != wantOpen {
+			t.Errorf("%s: %v, want %v", value, got, wantOpen)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type guards struct {
 	longest  int
 	globs    map[string]bool // paths to deny
 	hidden   map[string]bool // literals that wildcards of the Allows run over
+	protects bool            // one of the globs denies a known route that is not held
 }
 
 func newGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
@@ -95,8 +96,12 @@ func (g *guards) check(p instance) {
 		return
 	}
 	g.globs[p.glob()] = true
+	g.protects = g.protects || verdict.Reason == mapping.NotHeld
 	for _, literal := range p.hidden {
 		g.hidden[literal] = true
+		for _, spelling := range reservedSpellings(literal) {
+			g.globs[p.respelt(literal, spelling).glob()] = true
+		}
 	}
 }
 

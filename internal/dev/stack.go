@@ -142,7 +142,7 @@ func (s *Stack) configure() error {
 	s.settings, err = config.Load(s.options.localEnviron(map[string]string{
 		"ENTRA_TENANT_IDS": s.provider.TenantID(), "ENTRA_AUTHORITY": s.provider.Authority(), "ENTRA_STS": s.provider.STS(),
 		"OIDC_AUDIENCES": s.provider.Audience(), "ADMIN_AUDIENCES": AdminAudience, "ADMIN_TENANT_IDS": s.provider.TenantID(),
-	}), config.AdminAPI)
+	}), config.Store) // a laptop's environment holds other people's variables too
 	if err != nil {
 		return optionError{err}
 	}

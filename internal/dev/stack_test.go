@@ -82,19 +82,10 @@ func TestNoSpellingOfAPathOpensWhatIsNotHeld(t *testing.T) {
 		"/orders/%2e%2e/orders/export", "/orders%2Fexport", "/orders/x%2f../export", "/orders/%2e%2e%2Fexport", "/orders/..", "/my-resource/", "/my-resource//", "//my-resource",
 		"/m%79-resource", "/*", "/?", "/my-*", "/*/export", "/orders/*/export", "/my-resource/..", "/orders/7/secret", "/orders/", "/orders", "/",
 		"/orders/$export", "/ORDERS/7", "/orders/7;/../export", `/orders\export`, "/orders/export%00", "/orders/%", "/orders/ex%70ort?/",
-	}
-	// An encoded slash that makes a dot segment or an empty one.
-	slashes := []string{
+		// An encoded slash that makes a dot segment or an empty one.
 		"/orders/%2Fexport", "/orders/x%2F..%2Fexport", "/orders/x%2F%2Fexport", "/orders/x%2F.%2Fexport", "/orders/..%2Fexport", "/orders/x%2F..",
 	}
 	s := start(t, dev.Options{AuthorizerTTL: 5 * time.Minute})
-	for _, path := range slashes {
-		for _, base := range []string{s.RESTURL, s.HTTPURL} {
-			if status, _ := raw(t, base, "GET", "/dev"+path, s.user(t, "orders.read")); status == http.StatusOK {
-				t.Errorf("GET %s is open", path)
-			}
-		}
-	}
 	for _, scopes := range []string{"orders.read", "other"} {
 		caller := mapping.Caller{Issuer: "i", Tenant: idp.DefaultTenantID, Audience: idp.DefaultAudience, Scopes: strings.Fields(scopes)}
 		for name, base := range map[string]string{"REST": s.RESTURL, "HTTP": s.HTTPURL} {
