@@ -101,7 +101,7 @@ func (a *Authorizer) authorize(ctx context.Context, payload []byte, d *decision)
 	if a.Simple && e.Shape != HTTP2 {
 		return nil, failure(SimplePayload, nil)
 	}
-	d.claims, err = a.caller(ctx, e)
+	err = a.verify(ctx, d)
 	var refused *refusal
 	if errors.As(err, &refused) {
 		return a.refuse(d, refused)
@@ -123,29 +123,33 @@ func (a *Authorizer) authorize(ctx context.Context, payload []byte, d *decision)
 	return a.answer(d)
 }
 
-// caller takes the token out of the event and verifies it.
-func (a *Authorizer) caller(ctx context.Context, e event) (token.Claims, error) {
-	if len(e.Authorization) > 1 {
-		return token.Claims{}, &refusal{ManyTokens}
+// verify takes the token out of the event and verifies it.
+func (a *Authorizer) verify(ctx context.Context, d *decision) error {
+	if len(d.event.Authorization) > 1 {
+		return &refusal{ManyTokens}
 	}
 	header := ""
-	if len(e.Authorization) == 1 {
-		header = e.Authorization[0]
+	if len(d.event.Authorization) == 1 {
+		header = d.event.Authorization[0]
 	}
 	raw, err := token.Bearer(header)
 	if err != nil {
-		return token.Claims{}, ofToken(err)
+		return ofToken(err)
 	}
 	// A cache that is keyed by something else would hand one caller's answer to
 	// another.
-	if !e.cachedBy(header) {
-		return token.Claims{}, failure(BadSource, nil)
+	if !d.event.cachedBy(header) {
+		return failure(BadSource, nil)
 	}
-	claims, err := a.Verifier.Verify(ctx, raw)
+	if memory, ok := a.Verifier.(*remembering); ok {
+		d.claims, d.tokenHit, err = memory.verify(ctx, raw)
+	} else {
+		d.claims, err = a.Verifier.Verify(ctx, raw)
+	}
 	if err != nil {
-		return token.Claims{}, ofToken(err)
+		return ofToken(err)
 	}
-	return claims, nil
+	return nil
 }
 
 // decide finds what the caller holds and what that says about the request.

@@ -23,6 +23,7 @@ type decision struct {
 	reason        Reason
 	refused       bool
 	groupsUnknown bool
+	tokenHit      bool
 	compiledHit   bool
 	bytes         int
 }
@@ -52,6 +53,7 @@ func (a *Authorizer) log(d *decision, err error) error {
 		zap.String("route", routeName(d.verdict)),
 		zap.String("revision", d.served.Revision.String()),
 		zap.String("table", d.served.How),
+		zap.Bool("tokenHit", d.tokenHit),
 		zap.Bool("policyHit", d.compiledHit),
 		zap.Int("bytes", d.bytes),
 		zap.String("shape", string(d.event.Shape)),

@@ -48,19 +48,25 @@ func Remember(v Verifier, size int, ttl time.Duration, now func() time.Time) (Ve
 
 // Verify answers from memory where it can. Refusals and outages are not kept.
 func (r *remembering) Verify(ctx context.Context, raw string) (token.Claims, error) {
+	claims, _, err := r.verify(ctx, raw)
+	return claims, err
+}
+
+// verify also says whether memory answered.
+func (r *remembering) verify(ctx context.Context, raw string) (claims token.Claims, hit bool, err error) {
 	key := sha256.Sum256([]byte(raw))
 	now := r.now().Round(0) // the wall clock: Lambda freezes the other one
 	if e, ok := r.known.Get(key); ok && !now.Before(e.since) && now.Before(e.end) {
-		return e.claims, nil
+		return e.claims, true, nil
 	}
-	claims, err := r.Verifier.Verify(ctx, raw)
+	claims, err = r.Verifier.Verify(ctx, raw)
 	if err != nil {
-		return token.Claims{}, err
+		return token.Claims{}, false, err
 	}
 	end := now.Add(r.ttl)
 	if claims.End.Before(end) {
 		end = claims.End
 	}
 	r.known.Add(key, remembered{claims: claims, since: now, end: end})
-	return claims, nil
+	return claims, false, nil
 }
