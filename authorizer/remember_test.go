@@ -124,3 +124,24 @@ func (m *moving) Table(ctx context.Context, api mapping.API) (store.Served, erro
 	s.Revision.Number++
 	return s, err
 }
+
+func TestTheLogSaysWhatWasRemembered(t *testing.T) {
+	a := start(t, func(c *authorizer.Config) {
+		v, err := authorizer.Remember(c.Verifier, 8, time.Minute, c.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Verifier = v
+	})
+	for range 2 {
+		if _, err := ask(t, a, restToken(api+"/dev/GET/my-resource", "Bearer "+good)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, line := range a.logs.All() {
+		fields := line.ContextMap()
+		if fields["tokenHit"] != (i == 1) || fields["policyHit"] != (i == 1) {
+			t.Errorf("request %d: tokenHit %v, policyHit %v", i+1, fields["tokenHit"], fields["policyHit"])
+		}
+	}
+}
