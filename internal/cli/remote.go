@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -207,10 +206,7 @@ func replaced(before store.Snapshot, c store.Change) (admin.Document, error) {
 	if head.Complete != nil {
 		doc.Complete = &admin.Complete{Source: head.Complete.Source}
 	}
-	all := slices.DeleteFunc(slices.Clone(before.Permissions), func(p mapping.Permission) bool {
-		return slices.ContainsFunc(c.Put, func(q mapping.Permission) bool { return q.ID() == p.ID() })
-	})
-	for _, p := range append(all, c.Put...) {
+	for _, p := range put(before.Permissions, c.Put) {
 		b, err := json.Marshal(p)
 		if err != nil {
 			return doc, err
@@ -222,4 +218,20 @@ func replaced(before store.Snapshot, c store.Change) (admin.Document, error) {
 		doc.Permissions = append(doc.Permissions, one)
 	}
 	return doc, nil
+}
+
+// put gives the permissions that are there with others put over them, which come
+// last. An id is a hash: each is taken once, since tables hold thousands.
+func put(there, over []mapping.Permission) []mapping.Permission {
+	replaced := make(map[string]bool, len(over))
+	for _, p := range over {
+		replaced[p.ID()] = true
+	}
+	all := make([]mapping.Permission, 0, len(there)+len(over))
+	for _, p := range there {
+		if !replaced[p.ID()] {
+			all = append(all, p)
+		}
+	}
+	return append(all, over...)
 }
