@@ -16,6 +16,9 @@ type member struct {
 	value json.RawMessage
 }
 
+// maxMembers is far more than a permission has.
+const maxMembers = 64
+
 // decodeObject reads one JSON object, exactly: encoding/json alone would fold
 // the case of names and take the last of several equal ones.
 func decodeObject(b []byte) ([]member, error) {
@@ -28,6 +31,9 @@ func decodeObject(b []byte) ([]member, error) {
 	}
 	var members []member
 	for dec.More() {
+		if len(members) == maxMembers {
+			return nil, errors.New("JSON: must not have more than 64 members")
+		}
 		t, err := dec.Token()
 		if err != nil {
 			return nil, fmt.Errorf("JSON: %w", err)
@@ -115,11 +121,9 @@ func decodeFlag(m member, to *bool) error {
 // faults of all entries come back together, each with the entry's place
 // (counted from 1), and then no permissions.
 func ParsePermissions(b []byte) ([]Permission, error) {
-	entries := []json.RawMessage{b}
-	if trimmed := bytes.TrimLeft(b, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		if err := json.Unmarshal(b, &entries); err != nil {
-			return nil, fmt.Errorf("JSON: must be an array of permissions: %w", err)
-		}
+	entries, err := split(b)
+	if err != nil {
+		return nil, err
 	}
 	var errs []error
 	permissions := make([]Permission, 0, len(entries))
@@ -134,4 +138,20 @@ func ParsePermissions(b []byte) ([]Permission, error) {
 		return nil, err
 	}
 	return permissions, nil
+}
+
+// split takes an array apart; a single object counts as an array of one.
+func split(b []byte) ([]json.RawMessage, error) {
+	trimmed := bytes.TrimLeft(b, " \t\r\n")
+	switch {
+	case bytes.HasPrefix(trimmed, []byte("{")):
+		return []json.RawMessage{b}, nil
+	case !bytes.HasPrefix(trimmed, []byte("[")):
+		return nil, errors.New("JSON: must be an array of permissions")
+	}
+	var entries []json.RawMessage
+	if err := json.Unmarshal(b, &entries); err != nil {
+		return nil, fmt.Errorf("JSON: must be an array of permissions: %w", err)
+	}
+	return entries, nil
 }

@@ -3,7 +3,6 @@ package mapping
 import (
 	"math/bits"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -133,20 +132,32 @@ func (t *Table) Ends(h Held) []time.Time {
 }
 
 // Deciding is the part of the set that a verdict about one request rests on:
-// the permissions that name its route, and the patterns that match its path.
+// the permissions that name a route of one of its readings, and the patterns
+// that match one.
 func (t *Table) Deciding(h Held, v Verdict, method, path string) Held {
 	var part Held
 	if !v.Allowed {
 		return part
 	}
-	h.each(func(i int) {
-		p := t.permissions[i]
-		names := v.Route != nil && slices.Contains(v.Route.permissions, i)
-		matches := p.Resource.IsPattern() && slices.Contains(p.Verb.Methods(), Verb(method)) &&
-			Match(p.Resource.String(), strings.TrimPrefix(path, "/"))
-		if names || matches {
-			part.add(i, len(t.permissions))
+	verb := Verb(method)
+	take := func(from []int, matches func(Permission) bool) {
+		for _, i := range from {
+			if h.has(i) && matches(t.permissions[i]) {
+				part.add(i, len(t.permissions))
+			}
 		}
-	})
+	}
+	every := func(Permission) bool { return true }
+	if v.Route != nil {
+		take(v.Route.permissions, every)
+	}
+	for _, r := range readings(path) {
+		if route := t.root(verb).find(r.segments, r.slash); route != nil {
+			take(route.permissions, every)
+		}
+		if m := t.methods[verb]; m != nil {
+			take(m.patterns, func(p Permission) bool { return Match(p.Resource.String(), r.text) })
+		}
+	}
 	return part
 }

@@ -16,7 +16,15 @@ type reading struct {
 // read cuts a request path. ok is false where no route may ever be found: no
 // leading slash, an empty inner segment, or a . or .. segment, which the
 // gateway and the service behind it may resolve differently.
-func read(path string) (r reading, ok bool) {
+func read(path string) (r reading, ok bool) { return cut(path, isDots) }
+
+// readDecoded cuts a path that was decoded already: dots are plain in it. Those
+// that were encoded twice are a value like any other.
+func readDecoded(path string) (r reading, ok bool) {
+	return cut(path, func(s string) bool { return s == "." || s == ".." })
+}
+
+func cut(path string, dots func(string) bool) (r reading, ok bool) {
 	text, rooted := strings.CutPrefix(path, "/")
 	if !rooted {
 		return reading{}, false
@@ -29,7 +37,7 @@ func read(path string) (r reading, ok bool) {
 	r.slash = slash
 	r.segments = strings.Split(body, "/")
 	for _, s := range r.segments {
-		if s == "" || isDots(s) {
+		if s == "" || dots(s) {
 			return reading{}, false
 		}
 	}

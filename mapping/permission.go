@@ -7,10 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -122,32 +122,44 @@ func (p Permission) checkWhole(w wire, f *faults) {
 	case !p.Registered && none && !f.has("scope", "role", "group", "authenticated", "registered"):
 		f.note(fault("scope", w.Scope, "must be given, or role, group or authenticated: a missing requirement is never public"))
 	}
-	if p.Verb == Connect && p.Resource.Shape() != "" {
-		f.note(fault("resource", w.Resource, "must be empty for $connect"))
+	f.note(checkPlace(p.API, p.Verb, p.Resource, w.Resource))
+}
+
+// checkPlace checks what verb and resource make together; text is the resource
+// as it was written.
+func checkPlace(api API, v Verb, r Resource, text string) error {
+	if v == Connect && r.Shape() != "" {
+		return fault("resource", text, "must be empty for $connect")
 	}
 	// The longest form counts: OPTIONS for ANY, and what a guard adds to a route.
-	if n := utf8.RuneCountInString(p.API.ARN) + len(p.API.Stage) + len("//OPTIONS/") + utf8.RuneCountInString(p.Resource.Glob()) + len("/?*"); n > MaxResourceARN {
-		f.note(fault("resource", w.Resource, fmt.Sprintf("must make a resource ARN of at most %d characters, makes %d", MaxResourceARN, n)))
+	n := utf8.RuneCountInString(api.ARN) + len(api.Stage) + len("//OPTIONS/") + utf8.RuneCountInString(r.Glob()) + len("/?*")
+	if n > MaxResourceARN {
+		return fault("resource", text, fmt.Sprintf("must make a resource ARN of at most %d characters, makes %d", MaxResourceARN, n))
 	}
+	return nil
 }
+
+// rfc3339 is stricter than time.Parse, which takes one-digit hours and commas.
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
 func parseExpiry(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339, s)
-	if err != nil || t.Year() < 2000 || t.Year() > 9999 {
+	t = t.UTC()
+	if err != nil || !rfc3339.MatchString(s) || t.Year() < 2000 || t.Year() > 9999 {
 		return time.Time{}, fault("expiresAt", s, "must be a time of RFC 3339, such as 2027-01-31T12:00:00Z")
 	}
 	// Whole seconds, rounded down: the precision of a policy's conditions.
-	return t.UTC().Truncate(time.Second), nil
+	return t.Truncate(time.Second), nil
 }
 
 func checkDescription(s string) error {
 	if len(s) > maxDescription {
 		return fault("description", s, "must be at most 512 bytes")
 	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+	if !isText(s) {
 		return fault("description", s, "must be valid UTF-8 without control characters")
 	}
 	return nil
@@ -243,6 +255,9 @@ func NewRoute(api API, verb, resource string) (Route, error) {
 	}
 	if r.IsPattern() {
 		return Route{}, fault("resource", resource, "must be a route, not a pattern with *")
+	}
+	if err := checkPlace(api, v, r, resource); err != nil {
+		return Route{}, err
 	}
 	return Route{API: api, Verb: v, Resource: r}, nil
 }

@@ -83,6 +83,13 @@ func TestEveryFieldsBadInputIsNamedWithItsValueAndRule(t *testing.T) {
 		{"stage other dollar", with("stage", `"$prod"`), "stage", "$prod", "$default"},
 		{"verb missing", with("httpVerb", ""), "httpVerb", "", "must be given"},
 		{"verb unknown", with("httpVerb", `"FETCH"`), "httpVerb", "FETCH", "must be GET"},
+		{"verb long s", with("httpVerb", `"poſt"`), "httpVerb", "poſt", "must be GET"},
+		{"verb dotless i", with("httpVerb", `"optıons"`), "httpVerb", "optıons", "must be GET"},
+		{"role half a surrogate", with("role", `"\ud800x"`), "role", "x", "UTF-8"},
+		{"expiresAt one-digit hour", with("expiresAt", `"2030-01-01T1:00:00Z"`), "expiresAt", "T1:", "RFC 3339"},
+		{"expiresAt comma", with("expiresAt", `"2030-01-01T12:00:00,5Z"`), "expiresAt", ",5", "RFC 3339"},
+		{"expiresAt offset", with("expiresAt", `"2030-01-01T12:00:00+24:00"`), "expiresAt", "+24", "RFC 3339"},
+		{"expiresAt beyond", with("expiresAt", `"9999-12-31T23:59:59-23:59"`), "expiresAt", "9999", "RFC 3339"},
 		{"verb list", with("httpVerb", `["GET"]`), "httpVerb", `[\"GET\"]`, "must be a string"},
 		{"resource missing", with("resource", ""), "resource", "", "must be given"},
 		{"resource question mark", with("resource", `"a?b"`), "resource", "a?b", "at byte 2"},
@@ -98,7 +105,8 @@ func TestEveryFieldsBadInputIsNamedWithItsValueAndRule(t *testing.T) {
 		{"resource doubled end", with("resource", `"a//"`), "resource", "a//", "empty segment"},
 		{"resource two slashes", with("resource", `"//"`), "resource", "//", "empty segment"},
 		{"resource dots", with("resource", `"a/../b"`), "resource", "a/../b", "segment 2"},
-		{"resource encoded dots", with("resource", `"a/%2e%2E"`), "resource", "%2e%2E", "segment 2"},
+		{"resource percent-encoded", with("resource", `"a/%2e%2E"`), "resource", "%2e%2E", "at byte 3"},
+		{"resource dot", with("resource", `"a/."`), "resource", "a/.", "segment 2"},
 		{"resource both kinds", with("resource", `"a/{id}/*"`), "resource", "a/{id}/*", "not both"},
 		{"resource too long", with("resource", quoted(long)), "resource", "xxx", "at most 512"},
 		{"no requirement", with("scope", ""), "scope", "", "missing requirement is never public"},
@@ -152,6 +160,7 @@ func TestJSONIsReadExactly(t *testing.T) {
 		"trailing":      original + `{}`,
 		"cut":           original[:40],
 		"empty":         ``,
+		"many members":  `{` + strings.Repeat(`"a":1,`, 70) + `"b":1}`,
 		"invalid UTF-8": strings.Replace(original, "email", "em\xffail", 1),
 	} {
 		if p, err := mapping.ParsePermission([]byte(doc)); err == nil {
@@ -309,5 +318,35 @@ func TestOnePermissionsFaultsComeTogether(t *testing.T) {
 	want := []string{"scope", "extra", "arn", "stage", "httpVerb", "resource", "tenant", "expiresAt"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("faults of %v: %s", err, diff)
+	}
+}
+
+func TestParsePermissionsTakesAnArrayOrOneObject(t *testing.T) {
+	input := []byte("[" + original + "," + with("stage", `"other"`) + "]")
+	kept := string(input)
+	if list, err := mapping.ParsePermissions(input); err != nil || len(list) != 2 {
+		t.Errorf("an array: %d permissions, %v", len(list), err)
+	}
+	if string(input) != kept {
+		t.Error("the input was changed")
+	}
+	if list, err := mapping.ParsePermissions([]byte(" " + original)); err != nil || len(list) != 1 {
+		t.Errorf("one object: %d permissions, %v", len(list), err)
+	}
+	for _, bad := range []string{"", " ", "null", "5", `"x"`, "[", "[" + original, "[null]", "[5]", "\ufeff[]"} {
+		if list, err := mapping.ParsePermissions([]byte(bad)); err == nil {
+			t.Errorf("%q gave %d permissions", bad, len(list))
+		}
+	}
+}
+
+func TestNewRouteKeepsTheRulesOfPermissions(t *testing.T) {
+	for _, c := range [][2]string{{"FETCH", "a"}, {"GET", "a/*"}, {"GET", "a//b"}, {"$connect", "a"}, {"GET", strings.Repeat("x", 600)}} {
+		if r, err := mapping.NewRoute(tabletest.API, c[0], c[1]); err == nil {
+			t.Errorf("%v was taken as %s", c, r)
+		}
+	}
+	if r, err := mapping.NewRoute(tabletest.API, "any", "/a/{id}"); err != nil || r.String() != "ANY /a/{id}" {
+		t.Errorf("got %s, %v", r, err)
 	}
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -62,10 +63,10 @@ func (t *Table) Decide(h Held, method, path string) Verdict {
 	if !ok {
 		return Verdict{Reason: MalformedPath}
 	}
-	patterns := t.Patterns(h, verb)
-	verdict := decideRaw(h, root, patterns, raw)
+	matches := t.matcher(h, verb)
+	verdict := decideRaw(h, root, matches, raw)
 	if strings.Contains(raw.text, "%") {
-		return decideDecoded(h, root, patterns, raw, verdict)
+		return decideDecoded(h, root, matches, raw, verdict)
 	}
 	return verdict
 }
@@ -94,16 +95,16 @@ func decideConnect(h Held, root *node, path string) Verdict {
 }
 
 // decideRaw reads the path as it was sent, with and without its last slash.
-func decideRaw(h Held, root *node, patterns []Permission, raw reading) Verdict {
+func decideRaw(h Held, root *node, matches func(reading) bool, raw reading) Verdict {
 	route := root.find(raw.segments, raw.slash)
-	byPattern := matchAny(patterns, raw.text)
+	byPattern := matches(raw)
 	if route != nil && !h.Holds(route) && !byPattern {
 		return Verdict{Reason: NotHeld, Route: route}
 	}
 	var bare *Template
 	if raw.slash {
 		bare = root.find(raw.segments, false)
-		if bare != nil && !h.Holds(bare) && !matchAny(patterns, raw.withoutSlash().text) {
+		if bare != nil && !h.Holds(bare) && !matches(raw.withoutSlash()) {
 			return Verdict{Reason: NotHeld, Route: bare}
 		}
 	}
@@ -111,7 +112,7 @@ func decideRaw(h Held, root *node, patterns []Permission, raw reading) Verdict {
 	case h.Holds(route):
 		return Verdict{Allowed: true, Reason: HeldRoute, Route: route}
 	case byPattern:
-		return Verdict{Allowed: true, Reason: HeldPattern, Route: route}
+		return Verdict{Allowed: true, Reason: HeldPattern, Route: cmp.Or(route, bare)}
 	case bare == nil:
 		return Verdict{Reason: NoRoute}
 	case h.Holds(bare) && endsInParam(bare.Resource):
@@ -122,38 +123,39 @@ func decideRaw(h Held, root *node, patterns []Permission, raw reading) Verdict {
 
 // decideDecoded lets the decoded path take away what the raw one allows: the
 // gateway or the service behind it may decode before it routes.
-func decideDecoded(h Held, root *node, patterns []Permission, raw reading, verdict Verdict) Verdict {
-	decoded, ok := read("/" + percentDecode(raw.text))
+func decideDecoded(h Held, root *node, matches func(reading) bool, raw reading, verdict Verdict) Verdict {
+	decoded, ok := readDecoded("/" + percentDecode(raw.text))
 	if !ok {
 		return Verdict{Reason: MalformedPath}
 	}
 	if !verdict.Allowed {
 		return verdict
 	}
-	readings := []reading{decoded}
-	if decoded.slash {
-		readings = append(readings, decoded.withoutSlash())
-	}
-	for _, r := range readings {
+	for _, r := range spellings(decoded) {
 		route := root.find(r.segments, r.slash)
-		if route != nil && !h.Holds(route) && !matchAny(patterns, r.text) {
+		if route != nil && !h.Holds(route) && !matches(r) {
 			return Verdict{Reason: OtherReading, Route: route}
 		}
 	}
 	return verdict
 }
 
-// DecideSpelling is Decide for a plain path given by its segments, with the
-// patterns left out. The compiler asks it which instances of a route need a
-// guard.
-func (t *Table) DecideSpelling(h Held, v Verb, segments []string, slash bool) Verdict {
-	return decideRaw(h, t.root(v), nil, reading{segments: segments, slash: slash})
+// DecideSpelling is Decide for a plain path given by its segments, where
+// byPattern says whether a held pattern permits it with or without the slash at
+// its end. The compiler asks it which instances of a route need a guard.
+func (t *Table) DecideSpelling(h Held, v Verb, segments []string, slash bool, permitted func(slash bool) bool) Verdict {
+	byPattern := func(r reading) bool { return permitted(r.slash) }
+	return decideRaw(h, t.root(v), byPattern, reading{segments: segments, slash: slash})
 }
 
-func matchAny(patterns []Permission, text string) bool {
-	return slices.ContainsFunc(patterns, func(p Permission) bool {
-		return Match(p.Resource.String(), text)
-	})
+// matcher reports of a reading whether a held pattern matches it.
+func (t *Table) matcher(h Held, v Verb) func(reading) bool {
+	patterns := t.Patterns(h, v)
+	return func(r reading) bool {
+		return slices.ContainsFunc(patterns, func(p Permission) bool {
+			return Match(p.Resource.String(), r.text)
+		})
+	}
 }
 
 func endsInParam(r Resource) bool {

@@ -71,7 +71,9 @@ func TestPermits(t *testing.T) {
 		{"GET", "/files/%2E%2e/x", false, mapping.MalformedPath},
 		{"GET", "/files/.", false, mapping.MalformedPath},
 		{"GET", "/files/a%2F%2Fb", false, mapping.MalformedPath},
-		{"GET", "/pub/%252e%252e/x", false, mapping.MalformedPath},
+		{"GET", "/pub/%252e%252e/x", true, mapping.HeldPattern},
+		{"GET", "/files/a%2F..%2Fb", false, mapping.MalformedPath},
+		{"GET", "/files/%2Fb", false, mapping.MalformedPath},
 		{"GET", "orders", false, mapping.MalformedPath},
 		{"GET", "", false, mapping.MalformedPath},
 		{"get", "/orders", false, mapping.UnknownMethod},
@@ -249,7 +251,8 @@ func (s slow) permits(path string) bool {
 	}
 	raw := path[1:]
 	decoded := lenientDecode(raw)
-	if bad(raw) || bad(decoded) {
+	plain := strings.NewReplacer("%2e", ".", "%2E", ".")
+	if bad(raw) || bad(decoded) || bad(plain.Replace(raw)) {
 		return false
 	}
 	for _, text := range []string{raw, strings.TrimSuffix(raw, "/"), decoded, strings.TrimSuffix(decoded, "/")} {
@@ -269,8 +272,7 @@ func bad(text string) bool {
 		return false
 	}
 	for _, segment := range strings.Split(strings.TrimSuffix(text, "/"), "/") {
-		plain := strings.ReplaceAll(strings.ReplaceAll(segment, "%2e", "."), "%2E", ".")
-		if segment == "" || plain == "." || plain == ".." {
+		if segment == "" || segment == "." || segment == ".." {
 			return true
 		}
 	}

@@ -1,7 +1,5 @@
 package mapping
 
-import "strings"
-
 // Reading is one way in which a request path is read, and the route that it
 // finds.
 type Reading struct {
@@ -18,30 +16,35 @@ type Reading struct {
 // show it; decisions are Decide's.
 func (t *Table) Readings(h Held, method, path string) []Reading {
 	verb := Verb(method)
-	root := t.root(verb)
-	var paths []reading
-	for _, p := range distinctTexts(path) {
-		r, ok := read(p)
-		if !ok {
-			return nil
-		}
-		paths = append(paths, r)
-		if r.slash {
-			paths = append(paths, r.withoutSlash())
-		}
-	}
-	patterns := t.Patterns(h, verb)
-	list := make([]Reading, 0, len(paths))
-	for _, r := range paths {
+	root, matches := t.root(verb), t.matcher(h, verb)
+	var list []Reading
+	for _, r := range readings(path) {
 		route := root.find(r.segments, r.slash)
-		list = append(list, Reading{Path: "/" + r.text, Route: route, Held: h.Holds(route), Pattern: matchAny(patterns, r.text)})
+		list = append(list, Reading{Path: "/" + r.text, Route: route, Held: h.Holds(route), Pattern: matches(r)})
 	}
 	return list
 }
 
-func distinctTexts(path string) []string {
-	if decoded := percentDecode(path); strings.Contains(path, "%") && decoded != path {
-		return []string{path, decoded}
+// readings are all ways to read a path; none if one of them is malformed.
+func readings(path string) []reading {
+	raw, ok := read(path)
+	if !ok {
+		return nil
 	}
-	return []string{path}
+	list := spellings(raw)
+	if text := percentDecode(raw.text); text != raw.text {
+		decoded, ok := readDecoded("/" + text)
+		if !ok {
+			return nil
+		}
+		list = append(list, spellings(decoded)...)
+	}
+	return list
+}
+
+func spellings(r reading) []reading {
+	if r.slash {
+		return []reading{r, r.withoutSlash()}
+	}
+	return []reading{r}
 }

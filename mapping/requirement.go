@@ -141,11 +141,17 @@ func parseScopes(s string) ([]string, error) {
 	return slices.Compact(scopes), nil
 }
 
+// isText refuses U+FFFD too: it is what encoding/json makes of half a surrogate
+// pair.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return unicode.IsControl(c) || c == utf8.RuneError })
+}
+
 func checkName(field, s string) error {
 	switch {
 	case len(s) > maxName:
 		return fault(field, s, "must be at most 256 bytes")
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl):
+	case !isText(s):
 		return fault(field, s, "must be valid UTF-8 without control characters")
 	case s != strings.TrimSpace(s):
 		return fault(field, s, "must not begin or end with white space")

@@ -67,6 +67,8 @@ func badCharacter(text string) (rule string) {
 		switch {
 		case strings.ContainsRune("?$<>", c):
 			return "must not contain ? $ < > (at byte " + ordinal(i+1) + ")"
+		case c == '%':
+			return "must not contain %: routes are declared as they read, not percent-encoded (at byte " + ordinal(i+1) + ")"
 		case unicode.IsControl(c):
 			return "must not contain control characters (at byte " + ordinal(i+1) + ")"
 		}

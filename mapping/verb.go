@@ -22,6 +22,8 @@ var Methods = []Verb{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 func ParseVerb(s string) (Verb, error) {
 	v := Verb(strings.ToUpper(s))
 	switch {
+	case strings.ContainsFunc(s, func(c rune) bool { return c > 0x7f }):
+		// Upper case turns some letters beyond ASCII into ASCII ones.
 	case v == Any || v == "*":
 		return Any, nil
 	case strings.EqualFold(s, string(Connect)):

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"scopegate/mapping"
@@ -16,9 +17,9 @@ const free = "/"
 type instance struct {
 	segments []string
 	slash    bool
-	// hidden are the literals of the known route that the glob's wildcards run
-	// over: a client may spell them in another way.
-	hidden []string
+	// hidden are the places of literals of the known route that the glob's
+	// wildcards run over: a client may spell them in another way.
+	hidden []int
 }
 
 // glob is the IAM form of all the paths that run the same way.
@@ -37,14 +38,39 @@ func (p instance) glob() string {
 	return glob
 }
 
-// respelt is the instance with one literal written in another way.
-func (p instance) respelt(literal, spelling string) instance {
-	p.segments = slices.Clone(p.segments)
-	for i, s := range p.segments {
-		if s == literal {
-			p.segments[i] = spelling
+// respelt lists the instance in the other spellings of its hidden literals.
+func (p instance) respelt() []instance {
+	list := []instance{p}
+	for _, at := range p.hidden {
+		forms := append([]string{p.segments[at]}, reservedSpellings(p.segments[at])...)
+		if len(list)*len(forms) > mostSpellings {
+			return []instance{p.widened()}
 		}
+		var longer []instance
+		for _, q := range list {
+			for _, form := range forms {
+				longer = append(longer, q.with(at, form))
+			}
+		}
+		list = longer
 	}
+	return list[1:] // the first is the instance itself
+}
+
+// mostSpellings bounds the spellings of one instance: beyond it one wider Deny
+// stands for all of them.
+const mostSpellings = 16
+
+func (p instance) widened() instance {
+	for _, at := range p.hidden {
+		p = p.with(at, reservedAsStars(p.segments[at]))
+	}
+	return p
+}
+
+func (p instance) with(at int, segment string) instance {
+	p.segments = slices.Clone(p.segments)
+	p.segments[at] = segment
 	return p
 }
 
@@ -54,19 +80,35 @@ type aligner struct {
 	allowed, known []mapping.Segment
 	longest        int  // the longest path to look at where known ends in {name+}
 	routed         bool // a {name} of allowed takes one segment, as in routing
-	visit          func(segments, hidden []string) (more bool)
+	visit          func(segments []string, hidden []int) (more bool)
+	seen           map[string]bool // paths begun, by how far allowed has come
 }
 
-// run visits every instance of which no shorter one says the same; it ends
-// early, and answers false, when visit wants no more.
+// mostSteps bounds one comparison: a route of very many parameters against
+// another would otherwise take for ever.
+const mostSteps = 20_000
+
+// run visits every instance of which no shorter one says the same. It answers
+// false when it ended early: visit wanted no more, or it takes too many steps.
 //
 // Free segments are enough to look at: where a path of the known route holds
 // some literal instead that neither route names, more specific routes may win
 // it, never fewer. So whatever route wins the instance wins, or loses to a
 // known route that has instances of its own.
-func (a aligner) run() bool { return a.step(0, nil, nil) }
+func (a aligner) run() bool {
+	a.seen = map[string]bool{}
+	return a.step(0, nil, nil)
+}
 
-func (a aligner) step(i int, path, hidden []string) bool {
+func (a aligner) step(i int, path []string, hidden []int) bool {
+	key := strconv.Itoa(i) + " " + strings.Join(path, "\n")
+	if a.seen[key] {
+		return true
+	}
+	a.seen[key] = true
+	if len(a.seen) > mostSteps {
+		return false
+	}
 	if i == len(a.allowed) {
 		if !a.fits(len(path)) {
 			return true
@@ -83,14 +125,14 @@ func (a aligner) step(i int, path, hidden []string) bool {
 	for a.reaches(len(path)) {
 		text := a.text(len(path))
 		if text != free {
-			hidden = append(slices.Clip(hidden), text)
+			hidden = append(slices.Clip(hidden), len(path))
 		}
 		path = append(slices.Clip(path), text)
 		if !a.step(i+1, path, hidden) {
 			return false
 		}
 		if a.routed && s.Kind == mapping.Param {
-			break
+			break // in routing a parameter is one segment
 		}
 	}
 	return true

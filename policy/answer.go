@@ -42,7 +42,7 @@ func (c *Compiled) Document(r Request) Document {
 		doc.Statement = append(doc.Statement, Statement{Action: Strings{Invoke}, Effect: Deny, Resource: Strings{invoking}})
 	}
 	if r.ExplicitDeny {
-		doc.Statement = append(doc.Statement, Statement{Action: Strings{Invoke}, Effect: Deny, NotResource: resources(c.allows)})
+		doc.Statement = append(doc.Statement, c.explicit(end)...)
 	}
 	return doc
 }
@@ -62,12 +62,43 @@ func denyARN(arn string) (resource string, ok bool) {
 	return strings.NewReplacer("*", "?", "$", "?", "{", "?").Replace(arn), true
 }
 
-func resources(rules []rule) Strings {
-	var list Strings
-	for _, r := range rules {
-		if !slices.Contains(list, r.resource) {
+// explicit denies, for every stretch of time, all but what is then allowed: an
+// Allow that has ended must not leave the call to a resource policy.
+func (c *Compiled) explicit(end time.Time) []Statement {
+	if end.IsZero() {
+		return []Statement{{Action: Strings{Invoke}, Effect: Deny, NotResource: c.allowedAt(time.Time{})}}
+	}
+	ends := []time.Time{end}
+	for _, r := range c.allows {
+		if !r.until.IsZero() && r.until.Before(end) {
+			ends = append(ends, r.until)
+		}
+	}
+	slices.SortFunc(ends, time.Time.Compare)
+	ends = slices.CompactFunc(ends, time.Time.Equal)
+	var list []Statement
+	from := time.Time{}
+	for _, until := range ends {
+		list = append(list, Statement{
+			Action: Strings{Invoke}, Effect: Deny, NotResource: c.allowedAt(from),
+			Condition: condition(rule{from: from, until: until}),
+		})
+		from = until
+	}
+	return append(list, Statement{Action: Strings{Invoke}, Effect: Deny, Resource: Strings{"*"}, Condition: condition(rule{from: end})})
+}
+
+// allowedAt lists what is allowed from an instant on, until the next end. The
+// zero time is now.
+func (c *Compiled) allowedAt(from time.Time) Strings {
+	list := Strings{}
+	for _, r := range c.allows {
+		if r.until.IsZero() || r.until.After(from) {
 			list = append(list, r.resource)
 		}
+	}
+	if len(list) == 0 {
+		return Strings{"none"} // matches no ARN: an empty list would be left out
 	}
 	return list
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"scopegate/internal/tabletest"
 	"scopegate/mapping"
 	"scopegate/policy"
@@ -159,6 +161,31 @@ func TestExplicitDenyDeniesWhatIsNotAllowed(t *testing.T) {
 	if got := evaluate(doc, "GET", "/b", tabletest.Now); got != policy.ExplicitlyDenied {
 		t.Errorf("what is not: %v", got)
 	}
+}
+
+// TestExplicitDenyGoesOnWhereAnAllowEnds: what is no longer allowed is denied,
+// never left to a resource policy.
+func TestExplicitDenyGoesOnWhereAnAllowEnds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		caller := tabletest.DrawCaller(t)
+		held := table.Held(caller, tabletest.Now)
+		compiled := policy.Compile(table, held, tabletest.Now)
+		until := tabletest.Now.Add(2 * time.Minute)
+		plain := compiled.Document(policy.Request{ARN: arn("GET", "/"), End: until})
+		explicit := compiled.Document(policy.Request{ARN: arn("GET", "/"), End: until, ExplicitDeny: true})
+		for range 20 {
+			method, path := tabletest.DrawMethod(t), tabletest.DrawPath(t)
+			at := tabletest.Now.Add(time.Duration(rapid.IntRange(0, 180).Draw(t, "later")) * time.Second)
+			want := evaluate(plain, method, path, at)
+			if want == policy.NotMatched {
+				want = policy.ExplicitlyDenied
+			}
+			if got := evaluate(explicit, method, path, at); got != want {
+				t.Fatalf("%s %s at %v: %v, want %v", method, path, at, got, want)
+			}
+		}
+	})
 }
 
 func TestDocumentsAreReadBothWays(t *testing.T) {

@@ -13,19 +13,20 @@ type guards struct {
 	table    *mapping.Table
 	held     mapping.Held
 	verb     mapping.Verb
+	known    []*mapping.Template
 	patterns []string
-	longest  int
+	longest  int             // segments of the longest known route
 	globs    map[string]bool // paths to deny
-	hidden   map[string]bool // literals that wildcards of the Allows run over
+	hidden   map[string]bool // literals of routes not held that the Allows' wildcards run over
 	protects bool            // one of the globs denies a known route that is not held
 }
 
 func newGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
-	g := &guards{table: t, held: h, verb: v, globs: map[string]bool{}, hidden: map[string]bool{}}
+	g := &guards{table: t, held: h, verb: v, known: t.Templates(v), globs: map[string]bool{}, hidden: map[string]bool{}}
 	for _, p := range t.Patterns(h, v) {
 		g.patterns = append(g.patterns, p.Resource.String())
 	}
-	for _, k := range t.Templates(v) {
+	for _, k := range g.known {
 		g.longest = max(g.longest, len(k.Resource.Segments()))
 	}
 	return g
@@ -34,43 +35,45 @@ func newGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
 // findGuards compares each held route with each known one.
 func findGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
 	g := newGuards(t, h, v)
-	known := t.Templates(v)
-	for _, allowed := range known {
+	for _, allowed := range g.known {
 		if !h.Holds(allowed) {
 			continue
 		}
-		for _, k := range known {
-			g.compare(allowed.Resource, k.Resource, false)
+		for _, k := range g.known {
+			g.compare(allowed.Resource, k.Resource)
 		}
-		g.depth(allowed.Resource, known)
+		g.depth(allowed.Resource)
 	}
 	for _, p := range g.patterns {
-		g.slashPattern(p, known)
+		g.slashPattern(p)
 	}
 	return g
 }
 
 // compare denies the paths of a known route that the glob of an allowed one
-// matches and Permits denies; or, where routed is set, those that API Gateway
-// routes to the allowed one if it knows no other.
-func (g *guards) compare(allowed, known mapping.Resource, routed bool) {
-	a := aligner{
-		routed:  routed,
-		allowed: allowed.Segments(),
-		known:   known.Segments(),
-		longest: g.longest + len(allowed.Segments()) + 1,
+// matches and Permits denies.
+func (g *guards) compare(allowed, known mapping.Resource) {
+	if isGreedy(known) {
+		g.expand(allowed, known)
+		return
 	}
-	a.visit = func(segments, hidden []string) bool {
+	a := aligner{allowed: allowed.Segments(), known: known.Segments()}
+	a.visit = func(segments []string, hidden []int) bool {
 		for _, slash := range spellings(allowed) {
-			p := instance{segments: segments, slash: slash, hidden: hidden}
-			if routed && g.verdict(p).Reason == mapping.SlashSpelling {
-				continue // another spelling of a route that is held
-			}
-			g.check(p)
+			g.check(instance{segments: segments, slash: slash, hidden: hidden})
 		}
 		return true
 	}
-	a.run()
+	if !a.run() {
+		// Too many ways to tell apart: nothing of the allowed glob is left open.
+		g.globs[allowed.Glob()] = true
+		g.protects = true
+	}
+}
+
+func isGreedy(r mapping.Resource) bool {
+	s := r.Segments()
+	return len(s) > 0 && s[len(s)-1].Kind == mapping.Greedy
 }
 
 // spellings says whether a path that the glob of a route matches may or must
@@ -86,37 +89,29 @@ func spellings(r mapping.Resource) []bool {
 	return []bool{false}
 }
 
+// verdict is what Permits says of every path of an instance.
 func (g *guards) verdict(p instance) mapping.Verdict {
-	return g.table.DecideSpelling(g.held, g.verb, p.segments, p.slash)
+	return g.table.DecideSpelling(g.held, g.verb, p.segments, p.slash, func(slash bool) bool {
+		return g.coveredByPattern(instance{segments: p.segments, slash: slash}.glob())
+	})
 }
 
 func (g *guards) check(p instance) {
 	verdict := g.verdict(p)
-	if verdict.Allowed || verdict.Route == nil || g.permittedByPatterns(p) {
+	if verdict.Allowed || verdict.Route == nil {
 		return
 	}
 	g.globs[p.glob()] = true
-	g.protects = g.protects || verdict.Reason == mapping.NotHeld
-	for _, literal := range p.hidden {
-		g.hidden[literal] = true
-		for _, spelling := range reservedSpellings(literal) {
-			g.globs[p.respelt(literal, spelling).glob()] = true
-		}
+	if verdict.Reason != mapping.NotHeld {
+		return // another spelling of something held: nothing hides behind it
 	}
-}
-
-// permittedByPatterns reports whether held patterns allow every path of the
-// instance, in each reading that finds a route.
-func (g *guards) permittedByPatterns(p instance) bool {
-	if !g.coveredByPattern(p.glob()) {
-		return false
+	g.protects = true
+	for _, at := range p.hidden {
+		g.hidden[p.segments[at]] = true
 	}
-	if !p.slash {
-		return true
+	for _, other := range p.respelt() {
+		g.globs[other.glob()] = true
 	}
-	bare := instance{segments: p.segments}
-	verdict := g.verdict(bare)
-	return verdict.Allowed || verdict.Route == nil || g.coveredByPattern(bare.glob())
 }
 
 func (g *guards) coveredByPattern(glob string) bool {
@@ -126,42 +121,50 @@ func (g *guards) coveredByPattern(glob string) bool {
 // depth adds the guard against what lies below a held parameter and is known to
 // nobody: {id} is one segment, ?* is any number of them. It is left out where a
 // held route or pattern lies there.
-func (g *guards) depth(allowed mapping.Resource, known []*mapping.Template) {
+func (g *guards) depth(allowed mapping.Resource) {
 	s := allowed.Segments()
 	if len(s) == 0 || s[len(s)-1].Kind != mapping.Param || allowed.TrailingSlash() {
 		return
 	}
 	below := append(slices.Clone(s), mapping.Segment{Kind: mapping.Greedy})
-	for _, k := range known {
-		if !g.held.Holds(k) {
-			continue
-		}
-		a := aligner{allowed: below, known: k.Resource.Segments(), longest: g.longest + len(below) + 1}
-		a.visit = func([]string, []string) bool { return false }
-		if !a.run() {
-			return
-		}
-	}
-	guard := allowed.Glob() + "/?*"
-	if !slices.ContainsFunc(g.patterns, func(p string) bool { return meet(p, guard) }) {
+	if guard := allowed.Glob() + "/?*"; !g.heldWithin(below, guard) {
 		g.globs[guard] = true
 	}
 }
 
+// heldWithin reports whether a path of a held route or pattern may lie in a
+// glob, given as such and by its segments.
+func (g *guards) heldWithin(segments []mapping.Segment, glob string) bool {
+	for _, k := range g.known {
+		if !g.held.Holds(k) {
+			continue
+		}
+		a := aligner{allowed: segments, known: k.Resource.Segments(), longest: max(g.longest, len(segments)) + 1}
+		a.visit = func([]string, []int) bool { return false }
+		if !a.run() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(g.patterns, func(p string) bool { return meet(p, glob) })
+}
+
 // slashPattern looks at patterns such as users/*: they match users/ without
 // matching users, and a REST API routes both to users.
-func (g *guards) slashPattern(pattern string, known []*mapping.Template) {
+func (g *guards) slashPattern(pattern string) {
 	spelling := strings.TrimRight(pattern, "*")
 	if !strings.HasSuffix(spelling, "/") {
 		return
 	}
-	for _, k := range known {
+	for _, k := range g.known {
 		glob := k.Resource.Glob()
-		if g.held.Holds(k) || k.Resource.TrailingSlash() || g.coveredByPattern(glob) || !meet(spelling, glob+"/") {
+		// A path of the route has as many slashes as the route has segments.
+		tooMany := strings.Count(spelling, "/") > len(k.Resource.Segments()) && !isGreedy(k.Resource)
+		if tooMany || g.held.Holds(k) || k.Resource.TrailingSlash() || g.coveredByPattern(glob) || !meet(spelling, glob+"/") {
 			continue
 		}
 		if hasWildcard(spelling) {
 			g.globs[glob+"/"] = true
+			g.protects = true
 		} else {
 			g.check(instance{segments: strings.Split(strings.TrimSuffix(spelling, "/"), "/"), slash: true})
 		}
@@ -175,14 +178,20 @@ func HoldsWhole(t *mapping.Table, h mapping.Held, v mapping.Verb, route mapping.
 	if g.coveredByPattern(route.Glob()) {
 		return true
 	}
-	known := slices.ContainsFunc(t.Templates(v), func(k *mapping.Template) bool {
+	known := slices.ContainsFunc(g.known, func(k *mapping.Template) bool {
 		return k.Resource.Shape() == route.Shape() && h.Holds(k)
 	})
-	if !known {
-		return false
+	return known && !slices.ContainsFunc(g.known, func(k *mapping.Template) bool { return g.takesAway(route, k.Resource) })
+}
+
+// takesAway reports whether some path of a route is one of another route that is
+// not held. A slash at the end of something held takes nothing away.
+func (g *guards) takesAway(route, known mapping.Resource) bool {
+	a := aligner{allowed: route.Segments(), known: known.Segments(), routed: true, longest: g.longest + 1}
+	a.visit = func(segments []string, _ []int) bool {
+		return !slices.ContainsFunc(spellings(route), func(slash bool) bool {
+			return g.verdict(instance{segments: segments, slash: slash}).Reason == mapping.NotHeld
+		})
 	}
-	for _, k := range t.Templates(v) {
-		g.compare(route, k.Resource, true)
-	}
-	return len(g.globs) == 0
+	return !a.run()
 }

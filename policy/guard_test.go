@@ -98,6 +98,18 @@ func TestGuards(t *testing.T) {
 			[]mapping.Permission{p("GET", "users/{id}", "s1"), p("GET", "users/admin*", "s1"), p("GET", "users/admin", "s2"), p("GET", "users/root", "s2")},
 			[]string{"GET/users/root", "GET/users/root/"},
 		},
+		"a pattern's slash, but of paths as long as the route": {
+			[]mapping.Permission{p("GET", "a/*/", "s1"), p("GET", "users/{id}", "s1"), p("GET", "{x}", "s2")},
+			[]string{"GET/users/?*/?*"},
+		},
+		"two literals that clients may encode, in every spelling": {
+			[]mapping.Permission{p("GET", "{a}/{b}", "s1"), p("GET", "x:/y:", "s2")},
+			[]string{"GET/?*/?*/?*", "GET/x%3?/y%3?", "GET/x%3?/y%3?/", "GET/x%3?/y:", "GET/x%3?/y:/", "GET/x:/y%3?", "GET/x:/y%3?/", "GET/x:/y:", "GET/x:/y:/"},
+		},
+		"the same literal twice": {
+			[]mapping.Permission{p("GET", "{a}/{b}", "s1"), p("GET", "x:/x:", "s2")},
+			[]string{"GET/?*/?*/?*", "GET/x%3?/x%3?", "GET/x%3?/x%3?/", "GET/x%3?/x:", "GET/x%3?/x:/", "GET/x:/x%3?", "GET/x:/x%3?/", "GET/x:/x:", "GET/x:/x:/"},
+		},
 		"the slash of a held literal": {
 			[]mapping.Permission{p("GET", "users/{id}", "s1"), p("GET", "users/me", "s1")},
 			[]string{"GET/users/?*/?*", "GET/users/me/"},
@@ -129,6 +141,50 @@ func TestHoldsWhole(t *testing.T) {
 		}
 		if got := policy.HoldsWhole(table, held, "GET", r); got != want {
 			t.Errorf("%s: %v, want %v", route, got, want)
+		}
+	}
+}
+
+// TestManyParametersAreNoTrap: routes of very many parameters beside a catch-all
+// and a very long route compile in a bounded number of steps, and stay sound.
+func TestManyParametersAreNoTrap(t *testing.T) {
+	p := tabletest.Permission
+	params := func(n int) string {
+		var parts []string
+		for i := range n {
+			parts = append(parts, "{p"+string(rune('a'+i))+"}")
+		}
+		return strings.Join(parts, "/")
+	}
+	long := strings.TrimSuffix(strings.Repeat("x/", 30), "/")
+	for name, list := range map[string][]mapping.Permission{
+		"catch-all":            {p("GET", params(11), "s1"), p("GET", "{all+}", "s2")},
+		"catch-all, long":      {p("GET", params(6), "s1"), p("GET", long, "s2"), p("GET", "{all+}", "s2")},
+		"named, long":          {p("GET", "orgs/{o}/repos/{r}/pulls/{p}/files/{f}", "s1"), p("GET", long, "s2"), p("GET", "{all+}", "s2")},
+		"held catch-all below": {p("GET", params(6), "s1"), p("GET", params(6)+"/{rest+}", "s1"), p("GET", long, "s2"), p("GET", "{all+}", "s2")},
+		"two of many":          {p("GET", params(8)+"/x/"+params(8), "s1"), p("GET", params(20), "s2"), p("GET", params(25), "s1")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := tabletest.Table(list...)
+			caller := tabletest.Caller("s1")
+			doc := answer(table, caller, "GET", "/")
+			for _, path := range []string{"/" + long, "/" + long + "/", "/a/b", "/" + strings.Repeat("y/", 40) + "z", "/" + strings.Repeat("y/", 19) + "z"} {
+				if evaluate(doc, "GET", path, tabletest.Now) == policy.Allowed && !table.Permits(caller, "GET", path, tabletest.Now) {
+					t.Errorf("%s is allowed and not permitted", path)
+				}
+			}
+		})
+	}
+}
+
+// TestAnotherSpellingOfSomethingHeldHidesNothing: no encoding is denied for it.
+func TestAnotherSpellingOfSomethingHeldHidesNothing(t *testing.T) {
+	p := tabletest.Permission
+	table := tabletest.Table(p("GET", "users/{id}", "s1"), p("GET", "users/search-status", "s1"))
+	doc := answer(table, tabletest.Caller("s1"), "GET", "/users/1")
+	for _, path := range []string{"/users/a%2Db", "/users/%61b", "/users/a%2Fb"} {
+		if got := evaluate(doc, "GET", path, tabletest.Now); got != policy.Allowed {
+			t.Errorf("%s: %v", path, got)
 		}
 	}
 }

@@ -103,7 +103,14 @@ func (c *Cache) Table(ctx context.Context, api mapping.API) (Served, error) {
 	// Neither ARN nor stage holds a slash before the stage's, so the joined
 	// string stands for one API only. The refresh is cut off from the request
 	// that happens to start it: others wait for it too.
-	done := c.flight.DoChan(api.ARN+"/"+api.Stage, func() (any, error) {
+	done := c.flight.DoChan(api.ARN+"/"+api.Stage, func() (served any, err error) {
+		// singleflight would pass a panic on in a goroutine of its own, where
+		// nobody can recover: a bug must not end the requests of others.
+		defer func() {
+			if p := recover(); p != nil {
+				served, err = Served{}, fmt.Errorf("read table of %s: panic: %v", api, p)
+			}
+		}()
 		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.Timeout)
 		defer cancel()
 		return c.refresh(detached, api)
@@ -128,7 +135,7 @@ func (c *Cache) usable(e entry) bool {
 	if now.Before(e.retry) && e.retry.Sub(now) <= retryStale {
 		return e.failure != nil || c.servesStale(e, now)
 	}
-	return within(now, e.checked, c.config.TTL)
+	return e.failure == nil && within(now, e.checked, c.config.TTL)
 }
 
 func within(now, since time.Time, d time.Duration) bool {

@@ -390,3 +390,35 @@ func TestATableWithoutATrustListBelievesTheDefault(t *testing.T) {
 		t.Error("the default trust is taken beside the table's own")
 	}
 }
+
+// TestAFailureIsNotServedAfterTheClockWentBack: the store is asked again.
+func TestAFailureIsNotServedAfterTheClockWentBack(t *testing.T) {
+	r := newRig(t)
+	r.serve(t)
+	r.fail(errors.New("connection refused"))
+	r.at(10 * time.Minute)
+	if _, err := r.Table(t.Context(), tabletest.API); err == nil {
+		t.Fatal("the outage does not show")
+	}
+	r.fail(nil)
+	r.at(10 * time.Second)
+	if s := r.serve(t); !opens(s, "/a") {
+		t.Errorf("served as %s", s.How)
+	}
+}
+
+// panicking is a store with a bug.
+type panicking struct{ *memory }
+
+func (panicking) Load(context.Context, mapping.API) (store.Snapshot, error) { panic("a bug") }
+
+// TestAPanicOfTheStoreIsAFailure of this one request, not the end of the process.
+func TestAPanicOfTheStoreIsAFailure(t *testing.T) {
+	c, err := store.NewCache(panicking{}, store.CacheConfig{TTL: ttl, Size: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Table(t.Context(), tabletest.API); err == nil || errors.Is(err, store.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}

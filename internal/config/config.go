@@ -9,6 +9,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -119,6 +120,12 @@ func (r *reader) settings() Settings {
 
 // checkVerifier checks what verifying callers' tokens needs.
 func (r *reader) checkVerifier(s *Settings) {
+	if u, err := url.Parse(s.Authority); err == nil && strings.Trim(u.Path, "/") != "" {
+		r.fault("ENTRA_AUTHORITY", s.Authority, "must have no path: tenants are named in ENTRA_TENANT_IDS")
+	}
+	if s.SimpleResponse && (s.RouteScope || s.ExplicitDeny) {
+		r.fault("HTTP_API_RESPONSE", "simple", "must not be given together with POLICY_SCOPE=route or POLICY_EXPLICIT_DENY=on: a simple response is no policy")
+	}
 	if len(s.TenantIDs) == 0 && len(s.Issuers) == 0 {
 		r.fault("ENTRA_TENANT_IDS", "", "must name a tenant, or OIDC_ISSUERS an issuer")
 	}

@@ -39,7 +39,7 @@ func TestAllSettingsAreRead(t *testing.T) {
 		"OIDC_ISSUERS=https://a.example https://b.example/x=https://b.example/discovery",
 		"OIDC_AUDIENCES=api://orders https://a.example=one https://b.example/x=two https://a.example=three",
 		"CLOCK_SKEW=0s", "CACHE_TTL=1s", "CACHE_MAX_STALE=0s", "CACHE_SIZE=1", "TOKEN_CACHE_SIZE=0", "TOKEN_CACHE_TTL=5s",
-		"INVALID_TOKEN=deny", "HTTP_API_RESPONSE=simple", "POLICY_MAX_BYTES=4096", "POLICY_EXPIRY=off", "POLICY_SCOPE=route",
+		"INVALID_TOKEN=deny", "POLICY_MAX_BYTES=4096", "POLICY_EXPIRY=off", "POLICY_SCOPE=route",
 		"POLICY_EXPLICIT_DENY=on", "FLUSH_AUTHORIZER_CACHE=off", "LOG_LEVEL=debug",
 	}, config.Authorizer)
 	if err != nil {
@@ -48,7 +48,7 @@ func TestAllSettingsAreRead(t *testing.T) {
 	if len(s.TenantIDs) != 2 || s.TenantIDs[0] != tenant || s.Authority != "http://127.0.0.1:8083" || len(s.Issuers) != 2 ||
 		strings.Join(s.Issuers[0].Audiences, " ") != "one three" || s.Issuers[1].DiscoveryURL != "https://b.example/discovery" ||
 		strings.Join(s.Audiences, " ") != "api://orders" || s.ClockSkew != 0 || s.CacheTTL != time.Second || s.TokenCacheSize != 0 ||
-		!s.DenyInvalidToken || !s.SimpleResponse || s.PolicyMaxBytes != 4096 || s.PolicyExpiry || !s.RouteScope || !s.ExplicitDeny || s.Admin.Flush {
+		!s.DenyInvalidToken || s.PolicyMaxBytes != 4096 || s.PolicyExpiry || !s.RouteScope || !s.ExplicitDeny || s.Admin.Flush {
 		t.Errorf("read as %+v", s)
 	}
 }
@@ -102,18 +102,29 @@ func TestWhatMustBeThere(t *testing.T) {
 		role config.Role
 		want string
 	}{
-		"no issuer":            {[]string{"OIDC_AUDIENCES=x"}, config.Authorizer, "ENTRA_TENANT_IDS"},
-		"no audience":          {[]string{"ENTRA_TENANT_IDS=" + tenant}, config.Authorizer, "OIDC_AUDIENCES"},
-		"empty audience":       {[]string{"ENTRA_TENANT_IDS=" + tenant, "OIDC_AUDIENCES="}, config.Authorizer, "OIDC_AUDIENCES"},
-		"admin audiences":      {[]string{"ADMIN_TENANT_IDS=" + tenant}, config.AdminAPI, "ADMIN_AUDIENCES"},
-		"admin tenants":        {[]string{"ADMIN_AUDIENCES=x"}, config.AdminAPI, "ADMIN_TENANT_IDS"},
-		"admin scope emptied":  {[]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x", "ADMIN_SCOPE="}, config.AdminAPI, "ADMIN_SCOPE"},
-		"admin role emptied":   {[]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x", "ADMIN_ROLE="}, config.AdminAPI, "ADMIN_ROLE"},
-		"audience of no Entra": {[]string{"OIDC_ISSUERS=https://a.example", "OIDC_AUDIENCES=plain https://a.example=x"}, config.Authorizer, "issuer=audience"},
+		"no issuer":             {[]string{"OIDC_AUDIENCES=x"}, config.Authorizer, "ENTRA_TENANT_IDS"},
+		"no audience":           {[]string{"ENTRA_TENANT_IDS=" + tenant}, config.Authorizer, "OIDC_AUDIENCES"},
+		"empty audience":        {[]string{"ENTRA_TENANT_IDS=" + tenant, "OIDC_AUDIENCES="}, config.Authorizer, "OIDC_AUDIENCES"},
+		"admin audiences":       {[]string{"ADMIN_TENANT_IDS=" + tenant}, config.AdminAPI, "ADMIN_AUDIENCES"},
+		"admin tenants":         {[]string{"ADMIN_AUDIENCES=x"}, config.AdminAPI, "ADMIN_TENANT_IDS"},
+		"admin scope emptied":   {[]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x", "ADMIN_SCOPE="}, config.AdminAPI, "ADMIN_SCOPE"},
+		"admin role emptied":    {[]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x", "ADMIN_ROLE="}, config.AdminAPI, "ADMIN_ROLE"},
+		"simple and route":      {append(least, "HTTP_API_RESPONSE=simple", "POLICY_SCOPE=route"), config.Authorizer, "HTTP_API_RESPONSE"},
+		"simple and explicit":   {append(least, "HTTP_API_RESPONSE=simple", "POLICY_EXPLICIT_DENY=on"), config.Authorizer, "HTTP_API_RESPONSE"},
+		"authority of a tenant": {append(least, "ENTRA_AUTHORITY=https://login.microsoftonline.com/common"), config.Authorizer, "ENTRA_AUTHORITY"},
+		"authority with query":  {append(least, "ENTRA_AUTHORITY=https://login.microsoftonline.com?"), config.Authorizer, "ENTRA_AUTHORITY"},
+		"Entra host with dot":   {[]string{"OIDC_ISSUERS=https://login.microsoftonline.com./x", "OIDC_AUDIENCES=https://login.microsoftonline.com./x=y"}, config.Authorizer, "OIDC_ISSUERS"},
+		"empty discovery":       {[]string{"OIDC_ISSUERS=https://a.example=", "OIDC_AUDIENCES=https://a.example=y"}, config.Authorizer, "OIDC_ISSUERS"},
+		"audience twice":        {append(least, "OIDC_AUDIENCES=a a"), config.Authorizer, "once"},
+		"misspelt level":        {append(least, "LOG_LEVELS=debug"), config.Authorizer, "LOG_LEVELS"},
+		"audience of no Entra":  {[]string{"OIDC_ISSUERS=https://a.example", "OIDC_AUDIENCES=plain https://a.example=x"}, config.Authorizer, "issuer=audience"},
 	} {
 		if _, err := config.Load(c.env, c.role); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if s, err := config.Load(append(least, "HTTP_API_RESPONSE=simple"), config.Authorizer); err != nil || !s.SimpleResponse {
+		t.Errorf("simple: %v", err)
 	}
 	if _, err := config.Load([]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x"}, config.AdminAPI); err != nil {
 		t.Errorf("the least admin settings: %v", err)

@@ -145,7 +145,7 @@ func (r *reader) origin(name, fallback string) string {
 func urlRule(v string) string {
 	u, err := url.Parse(v)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(v, "?#") || strings.HasSuffix(u.Hostname(), "."):
 		return "must be a URL such as https://login.microsoftonline.com"
 	case strings.ContainsAny(v, "{} "):
 		return "must not contain { or }: name one tenant"
@@ -164,15 +164,15 @@ func isLoopback(host string) bool {
 // (Microsoft: "Microsoft Entra authentication & national clouds").
 var entraHosts = []string{
 	"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
-	"sts.windows.net", "login.windows.net", "login.microsoft.com", "sts.chinacloudapi.cn",
+	"sts.windows.net", "login.windows.net", "login.microsoft.com", "sts.chinacloudapi.cn", "login.chinacloudapi.cn",
 }
 
 func (r *reader) issuers(name string) []token.OIDCIssuer {
 	var list []token.OIDCIssuer
 	for _, v := range r.list(name) {
-		issuer, discovery, _ := strings.Cut(v, "=")
+		issuer, discovery, named := strings.Cut(v, "=")
 		rule := urlRule(issuer)
-		if discovery != "" && rule == "" {
+		if named && rule == "" {
 			rule = urlRule(discovery)
 		}
 		u, _ := url.Parse(issuer)
@@ -195,8 +195,13 @@ func (r *reader) issuers(name string) []token.OIDCIssuer {
 // audiences deals out OIDC_AUDIENCES: plain ones are of the Entra tenants,
 // issuer=audience of that issuer.
 func (r *reader) audiences(name string, to *Settings) {
+	seen := map[string]bool{}
 	for _, v := range r.list(name) {
 		issuer, audience, ok := strings.Cut(v, "=")
+		if seen[v] {
+			r.fault(name, v, "must name each audience once")
+		}
+		seen[v] = true
 		if !ok {
 			to.Audiences = append(to.Audiences, v)
 			continue
@@ -215,7 +220,7 @@ func (r *reader) audiences(name string, to *Settings) {
 
 // prefixes begin the names of our settings. A name that begins so and is none
 // is a misspelt setting, whose default would silently hold instead.
-var prefixes = []string{"ENTRA_", "OIDC_", "CACHE_", "TOKEN_CACHE_", "POLICY_", "ADMIN_", "HTTP_API_", "INVALID_TOKEN", "CLOCK_SKEW", "FLUSH_AUTHORIZER", "TABLE_NAME"}
+var prefixes = []string{"ENTRA_", "OIDC_", "CACHE_", "TOKEN_CACHE_", "POLICY_", "ADMIN_", "HTTP_API_", "INVALID_TOKEN", "CLOCK_SKEW", "FLUSH_AUTHORIZER", "TABLE_NAME", "LOG_LEVEL"}
 
 func (r *reader) checkUnknown() {
 	var unknown []string

@@ -26,7 +26,7 @@ var Trust = []mapping.Trust{{Tenant: "8f2b6f2e-1d1c-4b8a-9a45-0c9f6c1f0a11", Aud
 // Scopes are the scopes that generated permissions need.
 var Scopes = []string{"s1", "s2", "s3"}
 
-var literals = []string{"a", "b", "users", "me"}
+var literals = []string{"a", "b", "users", "me", "k:1"}
 
 // Caller is a trusted caller with the scopes.
 func Caller(scopes ...string) mapping.Caller {
@@ -110,7 +110,7 @@ func DrawRoute(t *rapid.T) string {
 	n := rapid.IntRange(0, 4).Draw(t, "segments")
 	var parts []string
 	for i := range n {
-		part := rapid.SampledFrom([]string{"a", "b", "users", "me", "{x}", "{y}"}).Draw(t, "segment")
+		part := rapid.SampledFrom([]string{"a", "b", "users", "me", "k:1", "{x}", "{y}", "{z}"}).Draw(t, "segment")
 		if i == n-1 && rapid.IntRange(0, 5).Draw(t, "greedy") == 0 {
 			return strings.Join(append(parts, "{p+}"), "/")
 		}
@@ -162,7 +162,7 @@ func drawSegment(t *rapid.T) string {
 		rapid.SampledFrom(literals),
 		rapid.SampledFrom([]string{"1", "zz", "42", "A", "ME", "üsers", ""}),
 		rapid.SampledFrom([]string{".", "..", "*", "?", "$", "${a}", "{x}", "%2e", "%2E%2e", ".%2e", "..."}),
-		rapid.SampledFrom([]string{"%61", "m%65", "%6D%65", "%75sers", "a%2Fb", "a%2fme", "%2F", "%", "%zz", "b%2F", "GET", "a%25"}),
+		rapid.SampledFrom([]string{"k%3A1", "k%3a1", "%252e%252e", "%61", "m%65", "%6D%65", "%75sers", "a%2Fb", "a%2fme", "%2F", "%", "%zz", "b%2F", "GET", "a%25"}),
 	).Draw(t, "segment")
 }
 
