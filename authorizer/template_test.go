@@ -8,6 +8,7 @@ import (
 
 	"scopegate/authorizer"
 	"scopegate/internal/tabletest"
+	"scopegate/mapping"
 	"scopegate/policy"
 )
 
@@ -132,6 +133,41 @@ func TestRouteScopeAnswersForTheCalledRouteAlone(t *testing.T) {
 	} {
 		if d := decides(got.PolicyDocument, api+"/dev/GET/"+path); d != want {
 			t.Errorf("%s is %v, want %v", path, d, want)
+		}
+	}
+}
+
+// TestASlashUnderAPatternIsNoMismatch: REST APIs route /x/ to /x, so the event
+// names the route that the path without its slash finds.
+func TestASlashUnderAPatternIsNoMismatch(t *testing.T) {
+	for _, c := range []struct {
+		permissions    []string
+		path, template string
+	}{
+		{[]string{"users/*", "-users/{id}"}, "users/1/", "/users/{id}"},
+		{[]string{"users/*", "users/me"}, "users/me/", "/users/me"},
+		{[]string{"users/*", "users"}, "users/", "/users"},
+		{[]string{"a/", "a"}, "a/", "/a"},
+	} {
+		var list []mapping.Permission
+		for _, r := range c.permissions {
+			route, other := strings.CutPrefix(r, "-")
+			scope := "s1"
+			if other {
+				scope = "s2"
+			}
+			list = append(list, tabletest.Permission("GET", route, scope))
+		}
+		for _, routeScope := range []bool{false, true} {
+			a := start(t, func(c *authorizer.Config) { c.RouteScope = routeScope }, list...)
+			arn := api + "/dev/GET/" + c.path
+			got, err := ask(t, a, restRequest(arn, "Bearer "+good, c.template))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := decides(got.PolicyDocument, arn); d != policy.Allowed {
+				t.Errorf("%s with %v, POLICY_SCOPE=route %v: %v, %v", c.path, c.permissions, routeScope, d, a.logs.All()[0].ContextMap()["reason"])
+			}
 		}
 	}
 }

@@ -44,6 +44,10 @@ const (
 	retryStale  = 5 * time.Second
 )
 
+// stalePatience is how long a request waits for a refresh where an older table
+// could answer it. The refresh goes on.
+const stalePatience = 400 * time.Millisecond
+
 // How a table came to be served.
 const (
 	Hit   = "hit"   // from memory, within the TTL
@@ -97,8 +101,9 @@ func NewCache(s Reader, config CacheConfig) (*Cache, error) {
 // Table serves the table of an API. ErrNotFound if the API has none; any other
 // error is an outage.
 func (c *Cache) Table(ctx context.Context, api mapping.API) (Served, error) {
-	if e, ok := c.entries.Get(api); ok && c.usable(e) {
-		return e.serve(api)
+	old, known := c.entries.Get(api)
+	if known && c.usable(old) {
+		return old.serve(api)
 	}
 	// Neither ARN nor stage holds a slash before the stage's, so the joined
 	// string stands for one API only. The refresh is cut off from the request
@@ -115,9 +120,16 @@ func (c *Cache) Table(ctx context.Context, api mapping.API) (Served, error) {
 		defer cancel()
 		return c.refresh(detached, api)
 	})
+	// A store that hangs must not hold up calls that an older table answers.
+	var patience <-chan time.Time
+	if c.servesStale(old, c.now()) {
+		patience = time.After(stalePatience)
+	}
 	select {
 	case <-ctx.Done():
 		return Served{}, fmt.Errorf("read table of %s: %w", api, ctx.Err())
+	case <-patience:
+		return Served{Table: old.table, Revision: old.revision, How: Stale}, nil
 	case r := <-done:
 		if r.Err != nil {
 			return Served{}, r.Err
@@ -167,7 +179,7 @@ func (c *Cache) refresh(ctx context.Context, api mapping.API) (Served, error) {
 	asked := c.now() // before the read: what is read may be no older than this
 	fresh, how, err := c.ask(ctx, api, old)
 	if err != nil {
-		return c.fail(api, old, fmt.Errorf("read table of %s: %w", api, err))
+		return c.fail(api, old, asked, fmt.Errorf("read table of %s: %w", api, err))
 	}
 	fresh.checked = asked
 	c.entries.Add(api, fresh)
@@ -206,10 +218,11 @@ func (c *Cache) ask(ctx context.Context, api mapping.API, old entry) (fresh entr
 }
 
 // fail serves the old table for as long as that is allowed. That an API had no
-// table is not served so: an outage must not come out as a refusal.
-func (c *Cache) fail(api mapping.API, old entry, err error) (Served, error) {
+// table is not served so: an outage must not come out as a refusal. What counts
+// is when the store was asked, however long it took to fail.
+func (c *Cache) fail(api mapping.API, old entry, asked time.Time, err error) (Served, error) {
 	now := c.now()
-	if c.servesStale(old, now) {
+	if c.servesStale(old, asked) {
 		old.failure = nil
 		old.retry = now.Add(min(retryStale, c.config.TTL))
 		c.entries.Add(api, old)

@@ -24,10 +24,18 @@ type memory struct {
 	metas    int
 	loads    int
 	gate     chan struct{} // if not nil, a load waits for it
+	hang     chan struct{} // if not nil, a read of the head waits for it
 	canceled bool
 }
 
-func (m *memory) Meta(_ context.Context, api mapping.API) (store.Meta, error) {
+func (m *memory) Meta(ctx context.Context, api mapping.API) (store.Meta, error) {
+	if m.hang != nil {
+		select {
+		case <-m.hang:
+		case <-ctx.Done():
+			return store.Meta{}, ctx.Err()
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.metas++
@@ -107,17 +115,21 @@ const (
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{memory: &memory{tables: map[mapping.API]store.Snapshot{}}}
-	var err error
-	r.Cache, err = store.NewCache(r.memory, store.CacheConfig{
-		TTL: ttl, MaxStale: maxStale, Size: 4, Trust: tabletest.Trust,
-		Now:     func() time.Time { return epoch.Add(time.Duration(r.clock.Load())) },
+	r.Cache = r.cache(t, func() time.Time { return epoch.Add(time.Duration(r.clock.Load())) })
+	r.set(1, tabletest.Permission("GET", "a", "s1"))
+	return r
+}
+
+func (r *rig) cache(t testing.TB, now func() time.Time) *store.Cache {
+	t.Helper()
+	c, err := store.NewCache(r.memory, store.CacheConfig{
+		TTL: ttl, MaxStale: maxStale, Size: 4, Trust: tabletest.Trust, Now: now,
 		OnStale: func(mapping.API, error) { r.stale.Add(1) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.set(1, tabletest.Permission("GET", "a", "s1"))
-	return r
+	return c
 }
 
 func (r *rig) at(d time.Duration) { r.clock.Store(int64(d)) }
@@ -421,4 +433,50 @@ func TestAPanicOfTheStoreIsAFailure(t *testing.T) {
 	if _, err := c.Table(t.Context(), tabletest.API); err == nil || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestAHangingStoreHoldsUpNobodyWhoCanBeServed: the older table answers soon,
+// and the refresh goes on.
+func TestAHangingStoreHoldsUpNobodyWhoCanBeServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		began := time.Now()
+		r.Cache = r.cache(t, func() time.Time { return epoch.Add(time.Since(began)) })
+		r.serve(t)
+		<-time.After(ttl) // virtual time
+		r.hang = make(chan struct{})
+		asked := time.Now()
+		if s := r.serve(t); s.How != store.Stale || !opens(s, "/a") {
+			t.Errorf("served as %s", s.How)
+		}
+		if took := time.Since(asked); took > time.Second {
+			t.Errorf("held up for %v", took)
+		}
+		r.set(2)
+		close(r.hang)
+		synctest.Wait()
+		if s := r.serve(t); s.Revision.Number != 2 {
+			t.Errorf("the refresh did not go on: served revision %s", s.Revision)
+		}
+	})
+}
+
+// TestMaxStaleCountsFromWhenTheStoreWasAsked: a store that takes its whole
+// time-out to fail does not use up the time for which the table may be served.
+func TestMaxStaleCountsFromWhenTheStoreWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		began := time.Now()
+		r.Cache = r.cache(t, func() time.Time { return epoch.Add(time.Since(began)) })
+		r.serve(t)
+		r.hang = make(chan struct{})
+		<-time.After(ttl + maxStale - time.Second) // virtual time
+		if s := r.serve(t); s.How != store.Stale {
+			t.Errorf("served as %s", s.How)
+		}
+		<-time.After(10 * time.Second) // virtual time
+		if _, err := r.Table(t.Context(), tabletest.API); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("after max-stale: %v", err)
+		}
+	})
 }

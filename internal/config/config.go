@@ -64,12 +64,7 @@ const (
 
 // Load reads the settings of a role from an environment as os.Environ gives it.
 func Load(environ []string, role Role) (Settings, error) {
-	r := &reader{values: map[string]string{}, known: map[string]bool{}}
-	for _, line := range environ {
-		if name, value, ok := strings.Cut(line, "="); ok {
-			r.values[name] = value
-		}
-	}
+	r := newReader(environ)
 	s := r.settings()
 	if role == Authorizer {
 		r.checkVerifier(&s)
@@ -84,6 +79,25 @@ func Load(environ []string, role Role) (Settings, error) {
 		return Settings{}, fmt.Errorf("settings:\n%w", err)
 	}
 	return s, nil
+}
+
+// Unknown lists the names in an environment that begin like a setting and are
+// none. The functions refuse them; on a laptop they may be somebody else's, so
+// the command only warns.
+func Unknown(environ []string) []string {
+	r := newReader(environ)
+	r.settings()
+	return r.unknown()
+}
+
+func newReader(environ []string) *reader {
+	r := &reader{values: map[string]string{}, known: map[string]bool{}}
+	for _, line := range environ {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			r.values[name] = value
+		}
+	}
+	return r
 }
 
 func (r *reader) settings() Settings {
@@ -126,7 +140,7 @@ func (r *reader) checkVerifier(s *Settings) {
 	if s.SimpleResponse && (s.RouteScope || s.ExplicitDeny) {
 		r.fault("HTTP_API_RESPONSE", "simple", "must not be given together with POLICY_SCOPE=route or POLICY_EXPLICIT_DENY=on: a simple response is no policy")
 	}
-	if len(s.TenantIDs) == 0 && len(s.Issuers) == 0 {
+	if r.values["ENTRA_TENANT_IDS"] == "" && r.values["OIDC_ISSUERS"] == "" {
 		r.fault("ENTRA_TENANT_IDS", "", "must name a tenant, or OIDC_ISSUERS an issuer")
 	}
 	if r.values["OIDC_AUDIENCES"] == "" {
@@ -136,7 +150,7 @@ func (r *reader) checkVerifier(s *Settings) {
 	if len(s.TenantIDs) > 0 && len(s.Audiences) == 0 {
 		r.fault("OIDC_AUDIENCES", r.values["OIDC_AUDIENCES"], "must name an audience of the tenants in ENTRA_TENANT_IDS")
 	}
-	if len(s.TenantIDs) == 0 && len(s.Audiences) > 0 {
+	if r.values["ENTRA_TENANT_IDS"] == "" && len(s.Audiences) > 0 {
 		r.fault("OIDC_AUDIENCES", r.values["OIDC_AUDIENCES"], "must be issuer=audience where ENTRA_TENANT_IDS is empty")
 	}
 	for _, i := range s.Issuers {

@@ -96,6 +96,21 @@ func containsAny(lines []string, want string) bool {
 	return false
 }
 
+func TestUnknownNamesAreListed(t *testing.T) {
+	got := config.Unknown([]string{"CACHE_TLL=1s", "CACHE_TTL=1s", "ADMIN_PASSWORD=x", "PATH=/bin", "LOG_LEVEL=info"})
+	if strings.Join(got, " ") != "ADMIN_PASSWORD CACHE_TLL" {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestOneFaultBringsNoOthersWithIt: a wrong tenant is not a missing one too.
+func TestOneFaultBringsNoOthersWithIt(t *testing.T) {
+	_, err := config.Load([]string{"ENTRA_TENANT_IDS=nope", "OIDC_AUDIENCES=api://orders"}, config.Authorizer)
+	if err == nil || strings.Count(err.Error(), "\n") != 1 {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWhatMustBeThere(t *testing.T) {
 	for name, c := range map[string]struct {
 		env  []string

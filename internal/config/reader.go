@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -223,6 +222,12 @@ func (r *reader) audiences(name string, to *Settings) {
 var prefixes = []string{"ENTRA_", "OIDC_", "CACHE_", "TOKEN_CACHE_", "POLICY_", "ADMIN_", "HTTP_API_", "INVALID_TOKEN", "CLOCK_SKEW", "FLUSH_AUTHORIZER", "TABLE_NAME", "LOG_LEVEL"}
 
 func (r *reader) checkUnknown() {
+	for _, name := range r.unknown() {
+		r.fault(name, r.values[name], "is no setting of Scopegate")
+	}
+}
+
+func (r *reader) unknown() []string {
 	var unknown []string
 	for name := range r.values {
 		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
@@ -230,8 +235,6 @@ func (r *reader) checkUnknown() {
 			unknown = append(unknown, name)
 		}
 	}
-	sort.Strings(unknown)
-	for _, name := range unknown {
-		r.fault(name, r.values[name], "is no setting of Scopegate")
-	}
+	slices.Sort(unknown)
+	return unknown
 }
