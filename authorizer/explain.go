@@ -42,12 +42,15 @@ type Explanation struct {
 	By       []mapping.Permission
 	Policy   policy.Document
 	Verdict  policy.Decision // of the policy about this very request
-	Answer   json.RawMessage // what API Gateway would get, minified
+	Answer   json.RawMessage // what API Gateway would get, minified; nil if that is an error
+	Bytes    int             // of the answer, also of one that is too large
 	MaxBytes int             // that it may have
 }
 
 // Explain decides as Invoke does for a REST TOKEN event, and says why. It writes
-// no log line. The error is a [*Failure] where API Gateway would answer 500.
+// no log line. The error is a [*Failure] where API Gateway would answer 500; of
+// an answer that is too large the explanation comes with the error, without
+// policy.
 func (a *Authorizer) Explain(ctx context.Context, q Question) (Explanation, error) {
 	arn := policy.ARN{API: q.API, Method: q.Method, Path: q.Path}.String()
 	parsed, err := policy.ParseARN(arn)
@@ -87,7 +90,7 @@ func (a *Authorizer) explained(d *decision, registered bool) Explanation {
 		MethodARN: d.event.ARNText, Registered: registered, Revision: d.served.Revision,
 		Trust: table.Trust(), Trusted: table.Trusts(caller), GroupsUnknown: d.groupsUnknown,
 		Held: table.Permissions(d.held), Readings: table.Readings(d.held, arn.Method, arn.Path),
-		Route: routeName(d.verdict), By: table.Permissions(deciding), MaxBytes: a.MaxBytes,
+		Route: routeName(d.verdict), By: table.Permissions(deciding), Bytes: d.bytes, MaxBytes: a.MaxBytes,
 	}
 }
 

@@ -72,6 +72,10 @@ func TestExplainAnswersExactlyWhatInvokeAnswers(t *testing.T) {
 			t.Fatalf("%s %s: Explain says %v, Invoke %v", method, path, gotErr, wantErr)
 		}
 		if gotErr != nil {
+			var f *authorizer.Failure
+			if !errors.As(gotErr, &f) || f.Reason == authorizer.TooLarge && (got.Bytes <= got.MaxBytes || got.Answer != nil) {
+				t.Fatalf("%s %s: %v, with %d of %d bytes", method, path, gotErr, got.Bytes, got.MaxBytes)
+			}
 			return
 		}
 		if diff := cmp.Diff(string(want), string(got.Answer)); diff != "" {
@@ -140,5 +144,20 @@ func TestExplainRefusesWhatNoRequestLineCanHold(t *testing.T) {
 		if _, err := a.Explain(t.Context(), q); err == nil {
 			t.Errorf("%+v: no error", q)
 		}
+	}
+}
+
+func TestExplainTellsWhatAPolicyThatIsTooLargeIsMadeOf(t *testing.T) {
+	claims := explainedCaller("s1")
+	table := tabletest.Table(tabletest.Permission("GET", "a", "s1"), tabletest.Permission("GET", "b", "s1"))
+	a := explainer(t, claims, explainTables{table: table})
+	a.MaxBytes = 100
+	x, err := a.Explain(t.Context(), authorizer.Question{Claims: claims, API: tabletest.API, Method: "GET", Path: "/a"})
+	var f *authorizer.Failure
+	if !errors.As(err, &f) || f.Reason != authorizer.TooLarge {
+		t.Fatalf("error %v, want %s", err, authorizer.TooLarge)
+	}
+	if len(x.Held) != 2 || x.Route != "GET /a" || x.MaxBytes != 100 || x.Bytes <= 100 || x.Answer != nil {
+		t.Errorf("explained as %+v", x)
 	}
 }

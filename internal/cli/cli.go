@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,7 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		return OK
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(stderr, "scopegate: "+text)
+		fmt.Fprintln(stderr, "scopegate: "+strings.TrimPrefix(text, "scopegate: ")) // failures of the authorizer begin so, too
 	}
 	return exitCode(err)
 }

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"scopegate/internal/cli"
 	"scopegate/internal/dev"
 )
@@ -275,4 +277,63 @@ func TestDevServesADocumentAndKeepsItsTables(t *testing.T) {
 			t.Errorf("the document is not there any more, or not as complete: exit code %d\n%s%s", code, out, errs)
 		}
 	})
+}
+
+// TestExplainDecidesAsTheRunningDevDoes: the settings are those of dev, not
+// those of the terminal in which explain is run.
+func TestExplainDecidesAsTheRunningDevDoes(t *testing.T) {
+	ask := []string{"--api", dev.SeedAPI.ARN, "--stage", dev.SeedAPI.Stage, "GET", "/orders/7"}
+	for name, c := range map[string]struct {
+		settings []string
+		scope    string
+		code     int
+		shows    string
+	}{
+		"bytes":       {[]string{"POLICY_MAX_BYTES=1024"}, "email orders.read", cli.Failed, `"maxBytes": 1024`},
+		"scope":       {[]string{"POLICY_SCOPE=route", "POLICY_MAX_BYTES=16384"}, "email orders.read", cli.OK, `"maxBytes": 16384`},
+		"default":     {nil, "email orders.read", cli.OK, `/dev/GET/my-resource"`},
+		"no expiry":   {[]string{"POLICY_EXPIRY=off"}, "orders.read", cli.OK, `"verdict": "allowed"`},
+		"explicit":    {[]string{"POLICY_EXPLICIT_DENY=on"}, "email", cli.Negative, `"verdict": "explicitly denied"`},
+		"the issuer":  {nil, "email", cli.Negative, `"issuer": "http://127.0.0.1:`},
+		"the tenants": {nil, "email", cli.Negative, `"trusted": true`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ready := inProcess(t, environment(t, c.settings...))
+			out, errs, code := scopegate(t, "", slices.Concat([]string{"explain", "--json", "--dev", ready.AdminURL, "--scope", c.scope}, ask)...)
+			if code != c.code || !strings.Contains(out, c.shows) {
+				t.Errorf("exit code %d, want %d, or nothing shows %s:\n%s%s", code, c.code, c.shows, out, errs)
+			}
+			if strings.Contains(out, "my-resource\"") != (name != "scope" && strings.Contains(c.scope, "email")) || strings.Contains(out, "DateLessThan") == (name == "no expiry" || name == "bytes") {
+				t.Errorf("the policy is not dev's:\n%s", out)
+			}
+		})
+	}
+}
+
+func TestExplainDescribesTheCallerWhoseTokenIsMinted(t *testing.T) {
+	ready := inProcess(t, environment(t))
+	api := []string{"--api", dev.SeedAPI.ARN, "--stage", dev.SeedAPI.Stage, "GET", "/orders/7"}
+	type answer struct {
+		Decision, Reason string
+		Caller           struct {
+			PrincipalType, Issuer, Audience string
+			Scopes, Roles, Groups           []string
+		}
+	}
+	for _, flags := range [][]string{
+		{"--role", "R"}, {"--group", "g"}, {"--app", "--role", "R"}, {"--scope", "orders.read"}, {"--scope", "orders.read", "--role", "R S", "--group", "g"},
+		{"--app"}, {"--app", "--scope", "orders.read"}, {"--group", "g", "--role", "R"},
+	} {
+		raw, _, _ := scopegate(t, "", slices.Concat([]string{"token", "--issuer", ready.IssuerURL}, flags)...)
+		var minted, described answer
+		for into, args := range map[*answer][]string{&minted: {"--token", "-"}, &described: flags} {
+			out, errs, _ := scopegate(t, raw, slices.Concat([]string{"explain", "--json", "--dev", ready.AdminURL}, args, api)...)
+			if err := json.Unmarshal([]byte(out), into); err != nil {
+				t.Fatalf("%v: %v: %s", args, err, errs)
+			}
+		}
+		if diff := cmp.Diff(minted, described); diff != "" {
+			t.Errorf("%v (-minted +described):\n%s", flags, diff)
+		}
+	}
 }

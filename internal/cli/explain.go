@@ -38,11 +38,13 @@ decided, the policy that API Gateway would get, and what that policy says about 
 
 The caller comes from a token (--token, "-" for standard input, or the variable TOKEN),
 which is verified with the settings or by the provider of --dev; from --claims, which are
-believed (a JSON object of claims, or the name of a file, "-" for standard input); or from
---scope, --role, --group and --app, for a caller whom the table trusts.
-The token is never printed.
+believed but read as those of a token are (a JSON object of claims, or the name of a file,
+"-" for standard input); or from --scope, --role, --group and --app, for a caller whom the
+table trusts and whose token is the one that "scopegate token" gives for the same flags:
+without --scope it is an app's own. The token is never printed.
 
-PATH is that of the request line, without stage and query, undecoded.
+METHOD and PATH are those of the request line: the method in the case in which it is sent,
+the path without stage and query, undecoded.
 
 ` + whereText + `
 
@@ -61,7 +63,7 @@ PATH is that of the request line, without stage and query, undecoded.
 	f.StringArrayVar(&a.scopes, "scope", nil, "scopes the caller has, separated by spaces; may be repeated")
 	f.StringArrayVar(&a.roles, "role", nil, "app roles the caller has")
 	f.StringArrayVar(&a.group, "group", nil, "object ids of groups the caller is in")
-	f.BoolVar(&a.app, "app", false, "the caller is an app, not a user")
+	f.BoolVar(&a.app, "app", false, "the caller is an app, not a user (without --scope it always is)")
 	f.StringVar(&a.arn, "api", "", "ARN of the API, without stage")
 	f.StringVar(&a.stage, "stage", "", "stage")
 	f.BoolVar(&asJSON, "json", false, "print the explanation as JSON")
@@ -85,12 +87,14 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, asJ
 	if (a.token != "" || a.claims != "") && (len(a.scopes)+len(a.roles)+len(a.group) > 0 || a.app) {
 		return usage(errors.New("--scope, --role, --group, --app: must not be given with --token or --claims"))
 	}
-	method = strings.ToUpper(method)
-	if strings.EqualFold(method, string(mapping.Connect)) {
-		method, path = string(mapping.Connect), ""
+	if method == string(mapping.Connect) {
+		path = ""
 	}
-	if method != string(mapping.Connect) && !strings.HasPrefix(path, "/") {
+	switch {
+	case method != string(mapping.Connect) && !strings.HasPrefix(path, "/"):
 		return negative(fmt.Errorf("PATH %q: must begin with /", path))
+	case strings.Contains(path, "?"):
+		return negative(fmt.Errorf("PATH %q: must end before the ?: the query is no part of what is authorized", path))
 	}
 	source, err := p.explained(ctx, a)
 	if err != nil {
@@ -103,22 +107,35 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, asJ
 	}
 	claims, how, err := p.claimsOf(ctx, a, source, table)
 	if errors.Is(err, token.ErrRefused) {
-		return p.printRefused(err, asJSON)
+		return p.printRefused(err, source.settings.DenyInvalidToken, asJSON)
 	}
 	if err != nil {
 		return err
 	}
 	x, err := ask(ctx, source.settings, table, authorizer.Question{Claims: claims, API: api, Method: method, Path: path})
-	if err != nil {
+	decision := decisionName(x)
+	if tooLarge(err) {
+		decision, x.Reason = decisionError, authorizer.TooLarge
+	} else if err != nil {
 		return err
 	}
-	if err := p.printExplanation(x, claims, how, method+" "+path, asJSON); err != nil {
+	if err := p.printExplanation(x, claims, decision, how, method+" "+path, asJSON); err != nil {
 		return err
 	}
-	if !x.Allowed {
+	switch decision {
+	case decisionError:
+		return coded{errSilent, Failed}
+	case decisionDeny:
 		return negative(errSilent)
 	}
 	return nil
+}
+
+// tooLarge tells the one failure that can be explained: everything is known but
+// how to say it in so few bytes.
+func tooLarge(err error) bool {
+	var f *authorizer.Failure
+	return errors.As(err, &f) && f.Reason == authorizer.TooLarge
 }
 
 // source is where tables and settings of an explanation come from.
@@ -135,10 +152,11 @@ func (p *program) explained(ctx context.Context, a asked) (source, error) {
 		if err != nil {
 			return source{}, err
 		}
-		settings, err := config.Load([]string{
-			"ENTRA_TENANT_IDS=" + ready.Tenant, "ENTRA_AUTHORITY=" + ready.IssuerURL, "ENTRA_STS=" + ready.IssuerURL + "/sts",
-			"OIDC_AUDIENCES=" + ready.Audience,
-		}, config.Authorizer)
+		var environ []string
+		for name, value := range ready.Settings {
+			environ = append(environ, name+"="+value)
+		}
+		settings, err := config.Load(environ, config.Authorizer)
 		return source{settings, r, func() error { return nil }}, err
 	}
 	role := config.Store

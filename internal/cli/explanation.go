@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"scopegate/authorizer"
@@ -13,7 +14,7 @@ import (
 
 // explanationJSON is the form of an explanation for programs.
 type explanationJSON struct {
-	Decision  string               `json:"decision"` // allow, deny, unauthorized
+	Decision  string               `json:"decision"` // allow, deny, unauthorized, error
 	Reason    string               `json:"reason"`
 	Caller    *callerJSON          `json:"caller,omitempty"`
 	Table     *tableJSON           `json:"table,omitempty"`
@@ -54,7 +55,7 @@ type readingJSON struct {
 }
 
 // printRefused tells why a token opens nothing at all.
-func (p *program) printRefused(err error, asJSON bool) error {
+func (p *program) printRefused(err error, denied, asJSON bool) error {
 	reason := string(token.ReasonOf(err))
 	if asJSON {
 		if err := printJSON(p.stdout, explanationJSON{Decision: "unauthorized", Reason: reason, Held: []mapping.Permission{}, Readings: []readingJSON{}, By: []mapping.Permission{}}); err != nil {
@@ -62,16 +63,20 @@ func (p *program) printRefused(err error, asJSON bool) error {
 		}
 		return negative(errSilent)
 	}
-	fmt.Fprintf(p.stdout, "UNAUTHORIZED: the token is refused (%s)\nAPI Gateway answers 401.\n", reason)
+	status := http.StatusUnauthorized
+	if denied { // INVALID_TOKEN=deny
+		status = http.StatusForbidden
+	}
+	fmt.Fprintf(p.stdout, "UNAUTHORIZED: the token is refused (%s)\nAPI Gateway answers %d.\n", reason, status)
 	return negative(errSilent)
 }
 
-func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, how, call string, asJSON bool) error {
+func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, decision, how, call string, asJSON bool) error {
 	if asJSON {
-		return printJSON(p.stdout, jsonOf(x, how))
+		return printJSON(p.stdout, jsonOf(x, decision, how))
 	}
 	out := &strings.Builder{}
-	fmt.Fprintf(out, "%s  %s  (%s)\n\n", strings.ToUpper(decisionName(x)), call, x.Reason)
+	fmt.Fprintf(out, "%s  %s  (%s)\n\n", strings.ToUpper(decision), printable(call), x.Reason)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(out, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -97,7 +102,12 @@ func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, how
 		row("decided", "by route %s", x.Route)
 	}
 	holds(out, "because", x.By)
-	row("policy", "%d of %d bytes; says about this call: %s", len(x.Answer), x.MaxBytes, x.Verdict)
+	if decision == decisionError {
+		row("policy", "%d bytes, %d may be: API Gateway answers 500 to every call of this caller", x.Bytes, x.MaxBytes)
+		_, err := fmt.Fprint(p.stdout, out.String())
+		return err
+	}
+	row("policy", "%d of %d bytes; says about this call: %s", x.Bytes, x.MaxBytes, x.Verdict)
 	b, err := json.MarshalIndent(x.Policy, "", "  ")
 	if err != nil {
 		return err
@@ -112,15 +122,18 @@ func unescape(b []byte) string {
 	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(b))
 }
 
-func jsonOf(x authorizer.Explanation, how string) explanationJSON {
+func jsonOf(x authorizer.Explanation, decision, how string) explanationJSON {
 	out := explanationJSON{
-		Decision: decisionName(x), Reason: string(x.Reason), Held: orEmpty(x.Held), By: orEmpty(x.By), Route: x.Route, Readings: []readingJSON{},
+		Decision: decision, Reason: string(x.Reason), Held: orEmpty(x.Held), By: orEmpty(x.By), Route: x.Route, Readings: []readingJSON{},
 		Caller: &callerJSON{
 			From: how, PrincipalID: x.PrincipalID, PrincipalType: string(x.Caller.PrincipalType), Issuer: x.Caller.Issuer, Audience: x.Caller.Audience,
 			Scopes: x.Caller.Scopes, Roles: x.Caller.Roles, Groups: x.Caller.Groups, GroupsUnknown: x.Caller.GroupsUnknown,
 		},
 		Table:     &tableJSON{x.Registered, x.Revision.String(), x.Trusted},
-		MethodARN: x.MethodARN, Policy: &x.Policy, Verdict: x.Verdict.String(), Bytes: len(x.Answer), MaxBytes: x.MaxBytes,
+		MethodARN: x.MethodARN, Bytes: x.Bytes, MaxBytes: x.MaxBytes,
+	}
+	if decision != decisionError {
+		out.Policy, out.Verdict = &x.Policy, x.Verdict.String()
 	}
 	for _, r := range x.Readings {
 		out.Readings = append(out.Readings, readingJSON{r.Path, routeText(r), r.Held, r.Pattern})
@@ -135,11 +148,18 @@ func orEmpty(list []mapping.Permission) []mapping.Permission {
 	return list
 }
 
+// The decisions about a caller whose token is not refused.
+const (
+	decisionAllow = "allow"
+	decisionDeny  = "deny"
+	decisionError = "error" // API Gateway answers 500
+)
+
 func decisionName(x authorizer.Explanation) string {
 	if x.Allowed {
-		return "allow"
+		return decisionAllow
 	}
-	return "deny"
+	return decisionDeny
 }
 
 func holds(out *strings.Builder, name string, list []mapping.Permission) {

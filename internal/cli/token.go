@@ -31,7 +31,9 @@ func (p *program) tokenCommand() *cobra.Command {
 		Use:   "token",
 		Short: "Get an access token from the identity provider of a running scopegate dev",
 		Long: `Asks the identity provider of a running "scopegate dev" for an access token in the form
-of Entra ID's, and prints it alone, so that it can be used inside a command.
+of Entra ID's, and prints it alone, so that it can be used inside a command. Without --scope
+it is an app's own token, as Entra gives users none without a scope; with --scope a user's,
+unless --app says otherwise.
 
 ` + exitCodes,
 		Example: `  curl -i -H "Authorization: Bearer $(scopegate token --scope email)" http://127.0.0.1:8080/dev/my-resource
@@ -60,7 +62,7 @@ of Entra ID's, and prints it alone, so that it can be used inside a command.
 	cmd.RunE = running(func(cmd *cobra.Command, _ []string) error {
 		form := url.Values{
 			"scopes": {words(scopes)}, "roles": {words(roles)}, "groups": {words(groups)},
-			"app": {strconv.FormatBool(app)}, "expired": {strconv.FormatBool(expired)}, "forged": {strconv.FormatBool(forged)},
+			"app": {strconv.FormatBool(app || len(fields(scopes)) == 0)}, "expired": {strconv.FormatBool(expired)}, "forged": {strconv.FormatBool(forged)},
 			"overage": {strconv.FormatBool(overage)}, "tid": {tenant}, "oid": {oid}, "audience": {audience},
 			"life": {life.String()}, "claims": {claims},
 		}

@@ -24,6 +24,10 @@ type Ready struct {
 	AuthorizerTTL string `json:"authorizerTtl"`
 	Store         string `json:"store"`
 
+	// Settings are those that a decision depends on, by their names, so that
+	// "scopegate explain --dev" decides as the running stack does.
+	Settings map[string]string `json:"settings"`
+
 	APIs []ReadyAPI `json:"apis"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -289,6 +290,7 @@ func (s *Stack) Ready(ctx context.Context) (Ready, error) {
 		Tenant: s.provider.TenantID(), Audience: s.provider.Audience(),
 		AdminAudience: AdminAudience, AdminScope: s.settings.Admin.Scope, AdminRole: s.settings.Admin.Role,
 		CacheTTL: s.settings.CacheTTL.String(), AuthorizerTTL: s.options.AuthorizerTTL.String(), Store: s.about,
+		Settings: s.deciding(), APIs: []ReadyAPI{},
 	}
 	main, err := mainAPI("", nil, known)
 	if s.rest.main != "" {
@@ -298,6 +300,24 @@ func (s *Stack) Ready(ctx context.Context) (Ready, error) {
 		r.APIs = append(r.APIs, s.readyAPI(api, main))
 	}
 	return r, err
+}
+
+// deciding are the settings that a decision depends on.
+func (s *Stack) deciding() map[string]string {
+	choice := func(on bool, yes, no string) string {
+		if on {
+			return yes
+		}
+		return no
+	}
+	c := s.settings
+	return map[string]string{
+		"ENTRA_TENANT_IDS": s.provider.TenantID(), "ENTRA_AUTHORITY": s.provider.Authority(), "ENTRA_STS": s.provider.STS(),
+		"OIDC_AUDIENCES": s.provider.Audience(), "CLOCK_SKEW": c.ClockSkew.String(),
+		"POLICY_MAX_BYTES": strconv.Itoa(c.PolicyMaxBytes), "POLICY_SCOPE": choice(c.RouteScope, "route", "caller"),
+		"POLICY_EXPIRY": choice(c.PolicyExpiry, "on", "off"), "POLICY_EXPLICIT_DENY": choice(c.ExplicitDeny, "on", "off"),
+		"INVALID_TOKEN": choice(c.DenyInvalidToken, "deny", "unauthorized"),
+	}
 }
 
 // readyAPI finds the addresses of a table: under any host name for the main API,
