@@ -40,7 +40,7 @@ func findGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
 			continue
 		}
 		for _, k := range g.known {
-			g.compare(allowed.Resource, k.Resource)
+			g.compare(allowed.Resource, k)
 		}
 		g.depth(allowed.Resource)
 	}
@@ -52,12 +52,14 @@ func findGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
 
 // compare denies the paths of a known route that the glob of an allowed one
 // matches and Permits denies.
-func (g *guards) compare(allowed, known mapping.Resource) {
-	if isGreedy(known) {
-		g.expand(allowed, known)
+func (g *guards) compare(allowed mapping.Resource, known *mapping.Template) {
+	if isGreedy(known.Resource) {
+		if !g.held.Holds(known) {
+			g.expand(allowed, known.Resource)
+		}
 		return
 	}
-	a := aligner{allowed: allowed.Segments(), known: known.Segments()}
+	a := aligner{allowed: allowed.Segments(), known: known.Resource.Segments()}
 	a.visit = func(segments []string, hidden []int) bool {
 		for _, slash := range spellings(allowed) {
 			g.check(instance{segments: segments, slash: slash, hidden: hidden})
