@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httputil"
@@ -13,6 +15,7 @@ import (
 
 // Grant is what the gateway knows of a request that it lets through.
 type Grant struct {
+	Flavour     Flavour
 	PrincipalID string
 	Context     map[string]any // the authorizer's; all strings on REST and WebSocket APIs
 	Stage       string
@@ -34,7 +37,7 @@ func FromContext(ctx context.Context) (g Grant, ok bool) {
 // pass hands an allowed call to the backend.
 func (g *Gateway) pass(w http.ResponseWriter, c *call, a *answer) {
 	grant := Grant{
-		PrincipalID: a.principal, Context: a.context, Stage: c.stage,
+		Flavour: g.cfg.Flavour, PrincipalID: a.principal, Context: a.context, Stage: c.stage,
 		RawPath: c.rawPath, RawQuery: c.query, MethodARN: c.arn, RequestID: c.id,
 	}
 	if !g.cfg.Flavour.isHTTP() {
@@ -105,11 +108,36 @@ const headerPrefix = "X-Scopegate-"
 // also with _ for -. Authorization is passed on, as API Gateway's HTTP proxy
 // integration does. The path is the client's; only characters that a URL may
 // not hold are escaped.
-func ProxyBackend(target *url.URL) (http.Handler, error) {
+//
+// A target that does not answer is answered for as API Gateway does, and failed
+// is told why, in the goroutine of the request; nil tells nobody.
+func ProxyBackend(target *url.URL, failed func(*http.Request, error)) (http.Handler, error) {
 	if !isHTTPScheme(target.Scheme) || target.Host == "" || target.RawQuery != "" || target.User != nil {
 		return nil, fmt.Errorf("backend: want http(s)://host[:port][/path]")
 	}
-	return &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { rewrite(p, target) }}, nil
+	if failed == nil {
+		failed = func(*http.Request, error) {}
+	}
+	return &httputil.ReverseProxy{
+		Rewrite:  func(p *httputil.ProxyRequest) { rewrite(p, target) },
+		ErrorLog: log.New(io.Discard, "", 0), // failed is told
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			failed(r, err)
+			unavailable(w, r)
+		},
+	}, nil
+}
+
+// unavailable answers for an integration that cannot be reached: REST APIs with
+// 502, HTTP APIs with 503. AWS documents neither body; they are what API Gateway
+// is remembered to send, no fact that this project has checked.
+func unavailable(w http.ResponseWriter, r *http.Request) {
+	if grant, _ := FromContext(r.Context()); grant.Flavour.isHTTP() {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"message": "Service Unavailable"})
+		return
+	}
+	w.Header().Set("X-Amzn-Errortype", "InternalServerErrorException")
+	writeJSON(w, http.StatusBadGateway, map[string]any{"message": "Internal server error"})
 }
 
 func rewrite(p *httputil.ProxyRequest, target *url.URL) {

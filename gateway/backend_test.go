@@ -1,9 +1,14 @@
 package gateway_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -55,7 +60,7 @@ func proxied(t *testing.T, f gateway.Flavour, answer, base string) (*gateway.Gat
 		t.Fatal(err)
 	}
 	c := config(f, &fake{answers: map[string]string{"*": answer}})
-	if c.Backend, err = gateway.ProxyBackend(target); err != nil {
+	if c.Backend, err = gateway.ProxyBackend(target, nil); err != nil {
 		t.Fatal(err)
 	}
 	return start(t, c), u
@@ -117,7 +122,7 @@ func TestBackendURLMustBeOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := gateway.ProxyBackend(u); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := gateway.ProxyBackend(u, nil); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
@@ -126,5 +131,54 @@ func TestBackendURLMustBeOne(t *testing.T) {
 func TestRequestThatCameThroughNoGatewayHasNoGrant(t *testing.T) {
 	if _, ok := gateway.FromContext(t.Context()); ok {
 		t.Error("a grant out of nothing")
+	}
+}
+
+// TestBackendThatIsDownIsAnsweredForAsAPIGatewayDoes: in its JSON, with nothing
+// on standard error, and the cause is told.
+func TestBackendThatIsDownIsAnsweredForAsAPIGatewayDoes(t *testing.T) {
+	var logged bytes.Buffer
+	log.SetOutput(&logged)
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
+	for f, want := range map[gateway.Flavour]struct {
+		status    int
+		body      string
+		errorType string
+	}{
+		gateway.RESTToken: {http.StatusBadGateway, `{"message":"Internal server error"}`, "InternalServerErrorException"},
+		gateway.HTTPv2:    {http.StatusServiceUnavailable, `{"message":"Service Unavailable"}`, ""},
+	} {
+		var cause error
+		c := config(f, &fake{answers: map[string]string{"*": iam(statement("Allow", "*"))}})
+		var err error
+		if c.Backend, err = gateway.ProxyBackend(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, func(_ *http.Request, err error) { cause = err }); err != nil {
+			t.Fatal(err)
+		}
+		w := as(start(t, c), "T", "/dev/a")
+		if w.Code != want.status || w.Body.String() != want.body || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("X-Amzn-Errortype") != want.errorType {
+			t.Errorf("%v: %d %s %v", f, w.Code, w.Body, w.Header())
+		}
+		if cause == nil || !strings.Contains(cause.Error(), "127.0.0.1:1") {
+			t.Errorf("%v: the cause is %v", f, cause)
+		}
+	}
+	if logged.Len() > 0 {
+		t.Errorf("logged %s", &logged)
+	}
+}
+
+func TestFailAnswersAsAnAuthorizerThatFails(t *testing.T) {
+	for _, f := range []gateway.Flavour{gateway.RESTToken, gateway.HTTPv2} {
+		broken := gateway.AuthorizerFunc(func(context.Context, []byte) ([]byte, error) { return nil, errors.New("broken") })
+		c := config(f, &fake{})
+		c.Authorizer = broken
+		g := start(t, c)
+		want := as(g, "T", "/dev/a")
+		got := httptest.NewRecorder()
+		g.Fail(got, httptest.NewRequest(http.MethodGet, "/nowhere", nil))
+		if got.Code != http.StatusInternalServerError || got.Code != want.Code || got.Body.String() != want.Body.String() ||
+			got.Header().Get("X-Amzn-Errortype") != want.Header().Get("X-Amzn-Errortype") {
+			t.Errorf("%v: %d %s, want %d %s", f, got.Code, got.Body, want.Code, want.Body)
+		}
 	}
 }

@@ -136,11 +136,11 @@ func believed(ctx context.Context, s config.Settings, t mapping.Trust, members s
 
 // payload is a complete set of claims, and what is needed to have them verified.
 type payload struct {
-	text              string
-	issuer            string
-	tenant            string // "" unless the issuer is Entra's
-	authority, sts    string
-	audiences         []string // as claimed
+	text           string
+	issuer         string
+	tenant         string // "" unless the issuer is Entra's
+	authority, sts string
+	audiences      []string // as claimed
 }
 
 // completed adds what the claims do not say. A claim that is there stays as it

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"scopegate/gateway"
 	"scopegate/mapping"
@@ -23,10 +24,21 @@ type fleet struct {
 	make    func(mapping.API) (*gateway.Gateway, error)
 	main    string // ARN of the main API; "" is the first one's
 
+	now func() time.Time
+
 	mu       sync.Mutex
 	known    []mapping.API
+	failed   error     // of the last listing
+	failedAt time.Time // when it ended
 	gateways map[mapping.API]*gateway.Gateway
 }
+
+// A store that hangs must not hang every request: one listing has so much time,
+// and its failure counts for so long.
+const (
+	listWithin   = time.Second
+	failureCount = time.Second
+)
 
 // noStage is the stage of the gateway that answers where no table is: as for
 // any stage that does not exist.
@@ -34,12 +46,18 @@ const noStage = "-"
 
 // ServeHTTP answers one request.
 func (f *fleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	g, err := f.gateway(r.Context(), r.Host, firstSegment(r.RequestURI))
-	if err != nil {
-		http.Error(w, "the store does not answer: "+err.Error(), http.StatusServiceUnavailable)
-		return
+	api, err := f.api(r.Context(), r.Host, firstSegment(r.RequestURI))
+	g, madeErr := f.gateway(api)
+	switch {
+	case madeErr != nil: // what is listed has been a valid API before
+		noteFailure(r, madeErr)
+		http.Error(w, madeErr.Error(), http.StatusInternalServerError)
+	case err != nil:
+		noteFailure(r, err)
+		g.Fail(w, r)
+	default:
+		g.ServeHTTP(w, r)
 	}
-	g.ServeHTTP(w, r)
 }
 
 func firstSegment(target string) string {
@@ -50,22 +68,40 @@ func firstSegment(target string) string {
 	return target
 }
 
-// gateway finds the gateway of a request. A stage that is not known may have
-// been imported since: the store is asked again.
-func (f *fleet) gateway(ctx context.Context, host, first string) (*gateway.Gateway, error) {
+// api finds the table that a request is for. A stage that is not known may have
+// been imported since: the store is asked again. With an error nothing is known
+// about the stage, and the API is the one without a table.
+func (f *fleet) api(ctx context.Context, host, first string) (mapping.API, error) {
+	f.mu.Lock()
+	api, ok := f.find(host, first)
+	failed, age := f.failed, f.now().Sub(f.failedAt)
+	f.mu.Unlock()
+	switch {
+	case ok:
+		return api, nil
+	case failed != nil && age < failureCount:
+		return api, failed
+	}
+	ctx, cancel := context.WithTimeout(ctx, listWithin)
+	known, err := f.list(ctx)
+	cancel()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	api, ok := f.find(host, first)
-	if !ok {
-		known, err := f.list(ctx)
-		if err != nil && f.known == nil {
-			return nil, err
+	if err != nil {
+		if !errors.Is(err, context.Canceled) { // a client that has gone says nothing of the store
+			f.failed, f.failedAt = err, f.now()
 		}
-		if err == nil {
-			f.known = known
-		}
-		api, _ = f.find(host, first)
+		return api, err
 	}
+	f.known, f.failed = known, nil
+	api, _ = f.find(host, first)
+	return api, nil
+}
+
+// gateway gives the gateway of a table.
+func (f *fleet) gateway(api mapping.API) (*gateway.Gateway, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	g := f.gateways[api]
 	if g == nil {
 		var err error

@@ -80,7 +80,7 @@ func (o *Options) check() error {
 		fault("authorizer-ttl", o.AuthorizerTTL, "must be 0s to 3600s")
 	}
 	if o.Backend != nil {
-		if _, err := gateway.ProxyBackend(o.Backend); err != nil {
+		if _, err := gateway.ProxyBackend(o.Backend, nil); err != nil {
 			fault("backend", o.Backend.Redacted(), "must be http(s)://host[:port][/path]")
 		}
 	}

@@ -186,7 +186,7 @@ func (s *Stack) fleets(ctx context.Context, parts *wiring.Parts) error {
 	}
 	backend := gateway.Echo()
 	if s.options.Backend != nil {
-		if backend, err = gateway.ProxyBackend(s.options.Backend); err != nil {
+		if backend, err = gateway.ProxyBackend(s.options.Backend, noteFailure); err != nil {
 			return err
 		}
 	}
@@ -211,7 +211,7 @@ func (s *Stack) fleet(c gateway.Config, flavour gateway.Flavour, main string, kn
 		c.TokenRegex = s.options.TokenRegex
 	}
 	return &fleet{
-		flavour: flavour, list: s.store.APIs, main: main, known: known, gateways: map[mapping.API]*gateway.Gateway{},
+		flavour: flavour, list: s.store.APIs, now: s.options.Now, main: main, known: known, gateways: map[mapping.API]*gateway.Gateway{},
 		make: func(api mapping.API) (*gateway.Gateway, error) {
 			c := c
 			c.ARN, c.Stages = api.ARN, []string{api.Stage}

@@ -282,3 +282,16 @@ func TestALineHoldsNothingThatMovesTheCursor(t *testing.T) {
 		t.Errorf("logged %q", line)
 	}
 }
+
+func TestTheLineOfARequestSaysThatTheBackendIsDown(t *testing.T) {
+	s := start(t, dev.Options{Backend: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}})
+	for base, want := range map[string]int{s.RESTURL: http.StatusBadGateway, s.HTTPURL: http.StatusServiceUnavailable} {
+		status, body := raw(t, base, "GET", "/dev/my-resource", s.user(t, "email"))
+		if status != want || !strings.HasPrefix(body, `{"message":`) {
+			t.Errorf("%d %s, want %d", status, body, want)
+		}
+		if line := s.log.last(); !strings.Contains(line, "(allowed, but the backend failed: dial tcp 127.0.0.1:1") {
+			t.Errorf("logged %q", line)
+		}
+	}
+}

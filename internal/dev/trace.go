@@ -38,6 +38,7 @@ type note struct {
 	reason  string
 	route   string
 	cause   string
+	failed  string // why the store or the backend did not answer
 }
 
 type noteKey struct{}
@@ -51,10 +52,19 @@ func (t *trace) handler(name string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := &note{}
 		rec := &recorder{ResponseWriter: w, note: n}
+		defer func() { // also of an answer that breaks off, which is a panic
+			path, _, _ := strings.Cut(r.RequestURI, "?") // a query may hold secrets
+			t.printf("%s %-4s %d %-9s %s %s  %s", t.now().Format(time.TimeOnly), name, rec.status, n.how(rec), printable(r.Method), printable(path), n.why(rec))
+		}()
 		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), noteKey{}, n)))
-		path, _, _ := strings.Cut(r.RequestURI, "?") // a query may hold secrets
-		t.printf("%s %-4s %d %-9s %s %s  %s", t.now().Format(time.TimeOnly), name, rec.status, n.how(rec), printable(r.Method), printable(path), n.why(rec))
 	})
+}
+
+// noteFailure notes for a request's line what failed besides the authorizer.
+func noteFailure(r *http.Request, err error) {
+	if n, ok := r.Context().Value(noteKey{}).(*note); ok {
+		n.failed = err.Error()
+	}
 }
 
 // backend notes that a request was let through.
@@ -110,6 +120,10 @@ func (n *note) how(rec *recorder) string {
 func (n *note) why(rec *recorder) string {
 	why := n.reason
 	switch {
+	case n.failed != "" && n.backend:
+		why = "allowed, but the backend failed: " + printable(n.failed)
+	case n.failed != "":
+		why = "the store does not answer: " + printable(n.failed)
 	case n.called:
 		for _, more := range []string{n.route, n.cause} {
 			if more != "" {
