@@ -84,6 +84,9 @@ func TestGuards(t *testing.T) {
 			[]mapping.Permission{p("GET", "a/{x}/b", "s1"), p("GET", "a/{x}/{y}/b", "s1"), p("GET", "{all+}", "s2")},
 			[]string{"GET/a/?*/?*/?*/b"},
 		},
+		"not a catch-all that the glob never reaches": {
+			[]mapping.Permission{p("GET", "users/{id}/posts", "s1"), p("GET", "admin/{all+}", "s2")}, nil,
+		},
 		"more than a segment under a parameter": {
 			[]mapping.Permission{p("GET", "users/{id}/posts", "s1"), p("GET", "users/{id}/drafts/posts", "s2")},
 			[]string{"GET/users/?*/drafts/posts"},
