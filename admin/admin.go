@@ -64,6 +64,7 @@ func description() huma.Config {
 	d.OpenAPIPath = "/v1/openapi"
 	d.DocsPath, d.SchemasPath, d.CreateHooks = "", "", nil // no pages that load scripts from elsewhere
 	d.RejectUnknownQueryParameters = true
+	d.Formats = map[string]huma.Format{"application/json": exactJSON, "json": exactJSON}
 	d.Info.Description = "Permission tables of Amazon API Gateway APIs: who may call which route."
 	d.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An Entra ID access token. Users need the admin scope and the admin role, apps the role."},

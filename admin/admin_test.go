@@ -203,7 +203,6 @@ func TestEveryFaultOfADocumentIsNamedWithItsPlace(t *testing.T) {
 			[]string{"body.permissions[0].scopes", "body.permissions[1].httpVerb"}},
 		{"twice", doc("", `"httpVerb": "GET", "resource": "a", "scope": "s"`, `"httpVerb": "GET", "resource": "a", "scope": "s", "expiresAt": "2031-01-01T00:00:00Z"`),
 			[]string{"body.permissions"}},
-		{"a member twice", doc("", `"httpVerb": "GET", "resource": "a", "scope": "s", "scope": "t"`), []string{"body.permissions[0].scope"}},
 		{"another stage", strings.Replace(doc("", `"httpVerb": "GET", "resource": "a", "scope": "s"`), `"stage": "dev", "httpVerb"`, `"stage": "prod", "httpVerb"`, 1),
 			[]string{"body.permissions[0]"}},
 		{"another API", strings.ReplaceAll(doc(""), "rz8w6b1ik2", "another"), []string{"body.arn"}},
@@ -304,6 +303,21 @@ func TestTheDescriptionIsPublicAndNamesEveryCall(t *testing.T) {
 			if !ok || (len(op.Security) == 0) != (path == "/healthz") {
 				t.Errorf("%s %s: described %v, security %v", m, path, ok, op.Security)
 			}
+		}
+	}
+}
+
+// TestANameGivenTwiceIsRefused wherever it stands: two readers would take it for
+// two different documents.
+func TestANameGivenTwiceIsRefused(t *testing.T) {
+	s := newServer(t)
+	tag := s.registered(t)
+	for name, body := range map[string]string{
+		"in a permission": doc("", `"httpVerb": "GET", "resource": "a", "scope": "s", "scope": "t"`),
+		"owners":          doc(`, "owners": [], "owners": []`),
+	} {
+		if a := s.call(t, "admin", "PUT", document, body, "If-Match", tag); a.status != 400 || !strings.Contains(string(a.body), "once") {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
 }

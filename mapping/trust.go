@@ -61,10 +61,14 @@ func (t Trust) covers(c Caller) bool {
 }
 
 // trimAudience drops the trailing slash that an App ID URI comes with or
-// without (Microsoft: "Access token claims reference").
+// without, and the case of a client id (Microsoft: "Access token claims
+// reference").
 func trimAudience(a string) string {
 	if strings.HasPrefix(a, "api://") {
 		return strings.TrimSuffix(a, "/")
+	}
+	if lower := strings.ToLower(a); guid.MatchString(lower) {
+		return lower
 	}
 	return a
 }

@@ -101,24 +101,40 @@ func NewCache(s Reader, config CacheConfig) (*Cache, error) {
 // Table serves the table of an API. ErrNotFound if the API has none; any other
 // error is an outage.
 func (c *Cache) Table(ctx context.Context, api mapping.API) (Served, error) {
+	for {
+		served, asked, err := c.table(ctx, api)
+		// Lambda may have frozen a refresh in its midst. What it then says, or
+		// that it failed, is of the time before, however long ago that was.
+		if ctx.Err() != nil || within(c.now(), asked, 2*c.config.Timeout) {
+			return served, err
+		}
+	}
+}
+
+// table also says when the store was asked for what it gives: now, if it is
+// memory that answers.
+func (c *Cache) table(ctx context.Context, api mapping.API) (Served, time.Time, error) {
 	old, known := c.entries.Get(api)
 	if known && c.usable(old) {
-		return old.serve(api)
+		served, err := old.serve(api)
+		return served, c.now(), err
 	}
 	// Neither ARN nor stage holds a slash before the stage's, so the joined
 	// string stands for one API only. The refresh is cut off from the request
 	// that happens to start it: others wait for it too.
-	done := c.flight.DoChan(api.ARN+"/"+api.Stage, func() (served any, err error) {
+	done := c.flight.DoChan(api.ARN+"/"+api.Stage, func() (result any, err error) {
 		// singleflight would pass a panic on in a goroutine of its own, where
 		// nobody can recover: a bug must not end the requests of others.
 		defer func() {
 			if p := recover(); p != nil {
-				served, err = Served{}, fmt.Errorf("read table of %s: panic: %v", api, p)
+				result, err = refreshed{asked: c.now(), err: fmt.Errorf("read table of %s: panic: %v", api, p)}, nil
 			}
 		}()
 		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.Timeout)
 		defer cancel()
-		return c.refresh(detached, api)
+		asked := c.now()
+		served, err := c.refresh(detached, api, asked)
+		return refreshed{served: served, asked: asked, err: err}, nil
 	})
 	// A store that hangs must not hold up calls that an older table answers.
 	var patience <-chan time.Time
@@ -127,15 +143,20 @@ func (c *Cache) Table(ctx context.Context, api mapping.API) (Served, error) {
 	}
 	select {
 	case <-ctx.Done():
-		return Served{}, fmt.Errorf("read table of %s: %w", api, ctx.Err())
+		return Served{}, c.now(), fmt.Errorf("read table of %s: %w", api, ctx.Err())
 	case <-patience:
-		return Served{Table: old.table, Revision: old.revision, How: Stale}, nil
+		return Served{Table: old.table, Revision: old.revision, How: Stale}, c.now(), nil
 	case r := <-done:
-		if r.Err != nil {
-			return Served{}, r.Err
-		}
-		return r.Val.(Served), nil
+		result, _ := r.Val.(refreshed)
+		return result.served, result.asked, result.err
 	}
+}
+
+// refreshed is what one refresh came to, and when it asked the store.
+type refreshed struct {
+	served Served
+	asked  time.Time
+	err    error
 }
 
 func (c *Cache) now() time.Time { return c.config.Now().Round(0) }
@@ -170,13 +191,13 @@ func (e entry) serve(api mapping.API) (Served, error) {
 	return Served{Table: e.table, Revision: e.revision, How: Hit}, nil
 }
 
-// refresh asks the store. Only one runs for an API at a time.
-func (c *Cache) refresh(ctx context.Context, api mapping.API) (Served, error) {
+// refresh asks the store. Only one runs for an API at a time. asked is a time
+// before the read: what is read may be no older than this.
+func (c *Cache) refresh(ctx context.Context, api mapping.API, asked time.Time) (Served, error) {
 	old, known := c.entries.Get(api)
 	if known && c.usable(old) {
 		return old.serve(api)
 	}
-	asked := c.now() // before the read: what is read may be no older than this
 	fresh, how, err := c.ask(ctx, api, old)
 	if err != nil {
 		return c.fail(api, old, asked, fmt.Errorf("read table of %s: %w", api, err))

@@ -480,3 +480,63 @@ func TestMaxStaleCountsFromWhenTheStoreWasAsked(t *testing.T) {
 		}
 	})
 }
+
+// late answers a read of the head with what was true when it was asked.
+type late struct {
+	*memory
+	hold chan struct{}
+	err  error
+}
+
+func (l *late) Meta(ctx context.Context, api mapping.API) (store.Meta, error) {
+	m, err := l.memory.Meta(ctx, api)
+	if hold := l.hold; hold != nil {
+		<-hold
+		if l.err != nil {
+			return store.Meta{}, l.err
+		}
+	}
+	return m, err
+}
+
+// TestAFrozenRefreshIsOfThePast: Lambda froze an instance in the midst of a
+// refresh. Hours later neither its answer nor its failure serves the old table.
+func TestAFrozenRefreshIsOfThePast(t *testing.T) {
+	for name, failure := range map[string]error{"answers": nil, "fails": errors.New("connection reset")} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				l := &late{memory: r.memory}
+				c, err := store.NewCache(l, store.CacheConfig{
+					TTL: ttl, MaxStale: maxStale, Size: 4, Trust: tabletest.Trust,
+					Now: func() time.Time { return epoch.Add(time.Duration(r.clock.Load())) },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := c.Table(t.Context(), tabletest.API); err != nil {
+					t.Fatal(err)
+				}
+				hold := make(chan struct{})
+				l.hold, l.err = hold, failure
+				r.at(ttl)
+				if s, err := c.Table(t.Context(), tabletest.API); err != nil || s.How != store.Stale {
+					t.Fatalf("served as %s, %v", s.How, err)
+				}
+				r.set(2, tabletest.Permission("GET", "b", "s1")) // a is revoked
+				r.at(2 * time.Hour)
+				thawed := make(chan store.Served)
+				go func() {
+					s, _ := c.Table(context.Background(), tabletest.API)
+					thawed <- s
+				}()
+				synctest.Wait()
+				l.hold = nil
+				close(hold)
+				if s := <-thawed; s.Table == nil || opens(s, "/a") || !opens(s, "/b") {
+					t.Errorf("two hours later: %s at %s", s.How, s.Revision)
+				}
+			})
+		})
+	}
+}

@@ -184,16 +184,25 @@ func (c Change) empty() bool {
 const maxRepeats = 3
 
 // CommitSettled is Commit, repeated where its outcome is unknown: the same
-// change under the same id is safe to repeat.
+// change under the same id is safe to repeat. Once it was unknown, it stays so
+// until a repeat settles it: that a repeat could not even reach the store says
+// nothing about the first try.
 func CommitSettled(ctx context.Context, tables Tables, c Change) (Meta, error) {
 	after, err := tables.Commit(ctx, c)
+	if !errors.Is(err, ErrUnknown) {
+		return after, err
+	}
+	unknown := err
 	for range maxRepeats {
-		if !errors.Is(err, ErrUnknown) || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			break
 		}
 		after, err = tables.Commit(ctx, c)
+		if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrInvalid) {
+			return after, err
+		}
 	}
-	return after, err
+	return Meta{}, errors.Join(unknown, err)
 }
 
 // wireText is a permission as it is written: equal texts, equal permissions.

@@ -18,6 +18,10 @@ import (
 // phase 10 s (AWS: "Understanding the Lambda execution environment lifecycle").
 const prefetchTimeout = 5 * time.Second
 
+// attemptTimeout leaves room for a second attempt within one refresh of a table
+// (store.DefaultTimeout): a connection that Lambda's freeze has killed hangs.
+const attemptTimeout = 1400 * time.Millisecond
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -36,7 +40,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	source, err := dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName})
+	source, err := dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName, AttemptTimeout: attemptTimeout})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package wiring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -98,12 +99,13 @@ func (p *Parts) prefetchTables(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list tables: %w", err)
 	}
+	var errs []error
 	for _, api := range apis[:min(len(apis), prefetched)] {
-		if _, err := p.Tables.Table(ctx, api); err != nil {
-			return err
+		if _, err := p.Tables.Table(ctx, api); err != nil && !errors.Is(err, store.ErrNotFound) {
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // NewLog makes the log: JSON lines on standard error, none of them sampled

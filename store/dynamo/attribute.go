@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -64,6 +66,23 @@ func fromItem(it item, names []string, v any) error {
 		return err
 	}
 	return json.Unmarshal(b, v)
+}
+
+// annotation begins the names of attributes that say nothing about who gets in.
+// Any other unknown one of a permission might restrict it: to pass it over would
+// open more than was meant.
+const annotation = "x-"
+
+// checkRestrictions refuses a permission's item with attributes that this code
+// does not understand.
+func checkRestrictions(it item) error {
+	for name := range it {
+		known := name == pk || name == sk || strings.HasPrefix(name, annotation) || slices.Contains(wireNames, name)
+		if !known {
+			return fmt.Errorf("attribute %s is unknown here and might restrict the permission", name)
+		}
+	}
+	return nil
 }
 
 func itemToJSON(it item, names []string) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -114,7 +115,10 @@ func (s *Store) chunks(items []item) [][]types.TransactWriteItem {
 		}
 		chunk, bytes = append(chunk, s.put(it, nil)), bytes+size
 	}
-	return append(all, chunk)
+	if len(chunk) > 0 { // DynamoDB refuses a transaction of nothing
+		all = append(all, chunk)
+	}
+	return all
 }
 
 func (s *Store) writeChunk(ctx context.Context, chunk []types.TransactWriteItem, generation string, i int) error {
@@ -137,13 +141,13 @@ func (s *Store) Clean(ctx context.Context, api mapping.API) error {
 	if err := store.CheckAPI(api); err != nil {
 		return err
 	}
-	h, err := s.head(ctx, api) // before the register: see obsolete
-	if err != nil {
-		return err
-	}
 	registered, err := s.query(ctx, &dynamodb.QueryInput{}, generationsPK(api), 0)
 	if err != nil {
 		return wrap(err, "read generations of %s", api)
+	}
+	h, err := s.head(ctx, api) // after the register: see obsolete
+	if err != nil {
+		return err
 	}
 	for _, it := range registered {
 		if !obsolete(it, h) {
@@ -158,12 +162,17 @@ func (s *Store) Clean(ctx context.Context, api mapping.API) error {
 }
 
 // obsolete reports whether a registered generation is neither current nor one
-// that a writer may be at work on: heads never come back, so one made from
-// another head than the current one is of no use any more.
+// that a writer may be at work on. Numbers of revisions never go back, so one
+// made from an older head than h is of no use any more, if h does not name it.
+// The head must be read after the register: read before it, a generation made
+// from a newer head, current by now, would look like a stale one.
 func obsolete(registered item, h head) bool {
-	number, _ := registered["fromRevision"].(*types.AttributeValueMemberN)
-	fromCurrent := number != nil && number.Value == fmt.Sprint(h.Number) && textOf(registered["fromIncarnation"]) == h.Incarnation
-	return textOf(registered[sk]) != h.Generation && !fromCurrent
+	number, ok := registered["fromRevision"].(*types.AttributeValueMemberN)
+	if !ok {
+		return false
+	}
+	from, err := strconv.ParseUint(number.Value, 10, 64)
+	return err == nil && from < h.Number && textOf(registered[sk]) != h.Generation
 }
 
 // remove deletes the items of a generation and then its registration.

@@ -121,6 +121,9 @@ func (h head) snapshot(items []item) (store.Snapshot, error) {
 }
 
 func decodePermission(api mapping.API, id string, it item) (mapping.Permission, error) {
+	if err := checkRestrictions(it); err != nil {
+		return mapping.Permission{}, err
+	}
 	b, err := itemToJSON(it, wireNames)
 	if err != nil {
 		return mapping.Permission{}, err

@@ -122,7 +122,23 @@ func TestAPermissionIsStoredByTheNamesOfTheWireFormat(t *testing.T) {
 	}
 }
 
-// A later version's attributes and items survive an edit in place, a new
+// A later version's restriction of a permission must not be passed over.
+func TestAnUnknownRestrictionFailsTheRead(t *testing.T) {
+	for _, name := range []string{"Tenant", "sourceIp", "X-note"} {
+		client, table := dynamotest.NewTable(t)
+		st := dynamo.New(client, table)
+		p := permission(t, `"resource":"a","scope":"s"`)
+		commit(t, st, change(store.Revision{}, p))
+		it := find(t, client, table, "perm#"+p.ID())
+		it[name] = s("8f2b6f2e-1d1c-4b8a-9a45-0c9f6c1f0a11")
+		put(t, client, table, it)
+		if got, err := st.Load(t.Context(), api); err == nil || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("with %s: %d permissions, %v", name, len(got.Permissions), err)
+		}
+	}
+}
+
+// A later version's annotations and items survive an edit in place, a new
 // generation, and are in nobody's way.
 func TestWhatIsUnknownIsKept(t *testing.T) {
 	client, table := dynamotest.NewTable(t)
@@ -132,7 +148,7 @@ func TestWhatIsUnknownIsKept(t *testing.T) {
 	future := &types.AttributeValueMemberSS{Value: []string{"x", "y"}}
 	for _, end := range []string{"perm#" + p.ID(), " meta", "route#" + routeOf(p).ID()} {
 		it := find(t, client, table, end)
-		it["future"] = future
+		it["x-future"] = future
 		put(t, client, table, it)
 	}
 	kind := maps.Clone(find(t, client, table, "perm#"+p.ID()))
@@ -146,7 +162,7 @@ func TestWhatIsUnknownIsKept(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		for _, end := range []string{"perm#" + p.ID(), " meta", "route#" + routeOf(p).ID(), "kind#1"} {
-			if !cmp.Equal(future, find(t, client, table, end)["future"], cmp.AllowUnexported(types.AttributeValueMemberSS{})) {
+			if !cmp.Equal(future, find(t, client, table, end)["x-future"], cmp.AllowUnexported(types.AttributeValueMemberSS{})) {
 				t.Errorf("the unknown attribute of %s is lost", end)
 			}
 		}
