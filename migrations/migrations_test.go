@@ -270,3 +270,22 @@ func ledger(t *testing.T, client *dynamodb.Client, table string) []string {
 	}
 	return lines
 }
+
+// TestSomebodyElsesTableIsLeftAlone: pk and sk are common keys, and time to live
+// would remove items that were never ours.
+func TestSomebodyElsesTableIsLeftAlone(t *testing.T) {
+	client, table := dynamotest.Client(t), dynamotest.TableName()
+	bare(t, client, table, "pk", "sk")
+	if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: "ORDER#1"}, "sk": &types.AttributeValueMemberS{Value: "x"}, "ttl": &types.AttributeValueMemberN{Value: "1"},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrations.Run(t.Context(), client, table, migrations.Options{}); !errors.Is(err, migrations.ErrMismatch) {
+		t.Errorf("%v, want ErrMismatch", err)
+	}
+	out, err := client.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: &table})
+	if err != nil || out.TimeToLiveDescription.TimeToLiveStatus != types.TimeToLiveStatusDisabled {
+		t.Errorf("time to live is %+v, %v", out.TimeToLiveDescription, err)
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -93,6 +95,29 @@ func checkKeys(ctx context.Context, r run) error {
 	if named[types.KeyTypeHash] != "pk" || named[types.KeyTypeRange] != "sk" ||
 		kinds["pk"] != types.ScalarAttributeTypeS || kinds["sk"] != types.ScalarAttributeTypeS {
 		return fmt.Errorf("its keys must be the strings pk (partition) and sk (sort): %w", ErrMismatch)
+	}
+	return r.checkOwn(ctx)
+}
+
+// partitions begin the keys of everything that the store and this package write.
+var partitions = []string{"meta#", "api#", "audit#", "generations#", "apis", "revocations", "migrations"}
+
+// checkOwn looks at a few items: pk and sk are the usual keys of other people's
+// tables too, and the next step would have DynamoDB remove their items.
+func (r run) checkOwn(ctx context.Context) error {
+	const few = 25
+	out, err := r.client.Scan(ctx, &dynamodb.ScanInput{
+		TableName: &r.table, Limit: aws.Int32(few), ConsistentRead: aws.Bool(true), ProjectionExpression: aws.String("pk"),
+	})
+	if err != nil {
+		return fmt.Errorf("look at its items: %w", err)
+	}
+	for _, it := range out.Items {
+		pk, _ := it["pk"].(*types.AttributeValueMemberS)
+		ours := pk != nil && slices.ContainsFunc(partitions, func(p string) bool { return strings.HasPrefix(pk.Value, p) })
+		if !ours {
+			return fmt.Errorf("it holds items of something else, and no ledger of these steps: %w", ErrMismatch)
+		}
 	}
 	return nil
 }

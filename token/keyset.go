@@ -158,7 +158,13 @@ func (s *keySet) mayForce(now time.Time) bool {
 // refresh fetches the keys once for all that wait. The fetch has no part in the
 // caller's context: one caller that gives up must not fail the others.
 func (s *keySet) refresh(ctx context.Context, seen uint64, forced bool) error {
-	done := s.flight.DoChan("", func() (any, error) {
+	done := s.flight.DoChan("", func() (_ any, err error) {
+		// singleflight passes a panic on where nobody can recover it.
+		defer func() {
+			if recover() != nil {
+				err = &Error{Reason: ReasonKeys, detail: "panic"}
+			}
+		}()
 		return nil, s.fetchOnce(seen, forced)
 	})
 	select {
@@ -176,8 +182,10 @@ func (s *keySet) fetchOnce(seen uint64, forced bool) error {
 		defer s.mu.Unlock()
 		return s.lastErr
 	}
-	uri, now := s.jwksURI, s.now().Round(0)
-	if now.Sub(s.found) >= discoveryLife || s.failures > 0 {
+	// The keys are of the time before the fetch: Lambda may freeze the process
+	// in the midst of it.
+	uri, asked := s.jwksURI, s.now().Round(0)
+	if asked.Sub(s.found) >= discoveryLife || s.failures > 0 {
 		uri = nil // the keys may have moved
 	}
 	s.mu.Unlock()
@@ -186,7 +194,7 @@ func (s *keySet) fetchOnce(seen uint64, forced bool) error {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now = s.now().Round(0)
+	now := s.now().Round(0)
 	s.attempts++
 	s.lastErr = err
 	if err != nil {
@@ -195,12 +203,12 @@ func (s *keySet) fetchOnce(seen uint64, forced bool) error {
 		return err
 	}
 	if uri != s.jwksURI {
-		s.jwksURI, s.found = uri, now
+		s.jwksURI, s.found = uri, asked
 	}
 	if forced {
 		s.forced = now
 	}
-	s.keys, s.fetched, s.failures = keys, now, 0
+	s.keys, s.fetched, s.failures = keys, asked, 0
 	s.recent = append(s.recent[max(0, len(s.recent)-kidFetches):], now)
 	return nil
 }
