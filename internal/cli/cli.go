@@ -10,9 +10,12 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/spf13/cobra"
 
+	"scopegate/internal/config"
 	"scopegate/internal/dev"
+	"scopegate/migrations"
 	"scopegate/store"
 )
 
@@ -67,7 +70,7 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	p := &program{name: calledAs(args[0]), environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}
 	root := p.root()
 	root.SetArgs(args[1:])
-	err := root.ExecuteContext(ctx)
+	err := p.noTable(root.ExecuteContext(ctx))
 	if err == nil {
 		return OK
 	}
@@ -75,6 +78,36 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		fmt.Fprintln(stderr, "scopegate: "+strings.TrimPrefix(text, "scopegate: ")) // failures of the authorizer begin so, too
 	}
 	return exitCode(err)
+}
+
+// noTable says in our words that the DynamoDB table is missing, and what makes it.
+func (p *program) noTable(err error) error {
+	var said coded
+	if errors.As(err, &said) || !errors.As(err, new(*types.ResourceNotFoundException)) && !errors.Is(err, migrations.ErrNoTable) {
+		return err
+	}
+	settings, _ := config.Load(p.environ, config.Store) // it has been read before
+	return negative(fmt.Errorf("there is no DynamoDB table %s: scopegate migrate makes it", settings.TableName))
+}
+
+// settings reads those that a command needs, and warns of misspelt ones: on a
+// laptop they may be somebody else's.
+func (p *program) settings(role config.Role) (config.Settings, error) {
+	settings, err := config.Load(p.environ, role)
+	if err == nil {
+		err = dev.CheckEndpoint(p.env("AWS_ENDPOINT_URL_DYNAMODB"))
+	}
+	if err != nil {
+		return config.Settings{}, usage(err)
+	}
+	p.warnUnknown()
+	return settings, nil
+}
+
+func (p *program) warnUnknown() {
+	for _, name := range config.Unknown(p.environ) {
+		fmt.Fprintf(p.stderr, "%s of the environment is no setting of Scopegate.\n", name)
+	}
 }
 
 // exitCode sorts an error. Errors of cobra itself are about the command line;

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -13,14 +15,7 @@ import (
 	"scopegate/mapping"
 )
 
-func (p *program) devCommand() *cobra.Command {
-	var o dev.Options
-	var backend, document string
-	var complete, asJSON bool
-	cmd := &cobra.Command{
-		Use:   "dev",
-		Short: "Run API Gateway, authorizer, admin API, store and identity provider on this machine",
-		Long: `Runs the whole of Scopegate in one process: an API Gateway as a REST API with a TOKEN
+const devLong = `Runs the whole of Scopegate in one process: an API Gateway as a REST API with a TOKEN
 authorizer (under /{stage}/…) and as an HTTP API (payload 2.0), the real authorizer
 behind both, the admin API, and an identity provider that looks like Entra ID and
 hands a token to whoever asks.
@@ -37,45 +32,81 @@ callers, and after --authorizer-ttl for callers whose policy a gateway has cache
 
 Requests are listed on standard error. Ctrl-C ends it in good order, a second one at once.
 
-` + exitCodes,
-		Example: `  scopegate dev
+` + exitCodes
+
+const devExample = `  scopegate dev
   scopegate dev --data .scopegate --document permissions.json --complete
   CACHE_TTL=1s scopegate dev --authorizer-ttl 0s --backend http://127.0.0.1:3000
-  scopegate dev --json --rest-addr 127.0.0.1:0 --http-addr 127.0.0.1:0 --admin-addr 127.0.0.1:0 --issuer-addr 127.0.0.1:0`,
-		Args: cobra.NoArgs,
+  scopegate dev --json --rest-addr 127.0.0.1:0 --http-addr 127.0.0.1:0 --admin-addr 127.0.0.1:0 --issuer-addr 127.0.0.1:0`
+
+// devFlags are the flags of dev.
+type devFlags struct {
+	dev.Options
+	backend, document string
+	complete, asJSON  bool
+}
+
+func (p *program) devCommand() *cobra.Command {
+	var o devFlags
+	cmd := &cobra.Command{
+		Use:     "dev",
+		Short:   "Run API Gateway, authorizer, admin API, store and identity provider on this machine",
+		Long:    devLong,
+		Example: devExample,
+		Args:    cobra.NoArgs,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.RESTAddr, "rest-addr", "127.0.0.1:8080", "address of the REST API; port 0 picks a free one")
 	f.StringVar(&o.HTTPAddr, "http-addr", "127.0.0.1:8081", "address of the HTTP API")
 	f.StringVar(&o.AdminAddr, "admin-addr", "127.0.0.1:8082", "address of the admin API, loopback only")
 	f.StringVar(&o.IssuerAddr, "issuer-addr", "127.0.0.1:8083", "address of the identity provider, loopback only")
-	f.DurationVar(&o.AuthorizerTTL, "authorizer-ttl", 300*time.Second, "how long the gateways keep a policy, 0s to 3600s")
+	f.DurationVar(&o.AuthorizerTTL, "authorizer-ttl", 300*time.Second, "how long the gateways keep a policy, whole seconds, 0s to 3600s")
 	f.StringVar(&o.TokenRegex, "token-regex", dev.DefaultTokenRegex, `token validation expression of the REST API; "" for none`)
-	f.StringVar(&backend, "backend", "", "URL that allowed requests are passed on to (default an echo)")
+	f.StringVar(&o.backend, "backend", "", "URL that allowed requests are passed on to (default an echo)")
 	f.StringVar(&o.API, "api", "", "id or ARN of the API that is served under any host name (default the first)")
 	f.StringVar(&o.Data, "data", "", "folder that keeps the tables (default a temporary one)")
-	f.StringVar(&document, "document", "", "JSON array of permissions to load; - is standard input")
-	f.BoolVar(&complete, "complete", false, "the document lists every route of its APIs")
-	f.BoolVar(&asJSON, "json", false, "print one line of JSON when ready, and nothing else on standard output")
+	f.StringVar(&o.document, "document", "", "JSON array of permissions to load; - is standard input")
+	f.BoolVar(&o.complete, "complete", false, "the document lists every route of its APIs")
+	f.BoolVar(&o.asJSON, "json", false, "print one line of JSON when ready, and nothing else on standard output")
 	cmd.RunE = running(func(cmd *cobra.Command, _ []string) error {
-		o.Environ, o.Log = p.environ, p.stderr
-		if complete && document == "" {
-			return usage(fmt.Errorf("--complete: must be given with --document"))
+		options, err := p.devOptions(o)
+		if err != nil {
+			return err
 		}
-		var err error
-		if backend != "" {
-			if o.Backend, err = url.Parse(backend); err != nil {
-				return usage(fmt.Errorf("--backend: must be a URL such as http://127.0.0.1:3000"))
-			}
+		err = p.dev(cmd.Context(), options, o.asJSON)
+		if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil { // Ctrl-C during the start
+			p.ending()
+			return nil
 		}
-		if document != "" {
-			if o.Document, o.Source, err = p.readPermissions(document, complete); err != nil {
-				return err
-			}
-		}
-		return p.dev(cmd, o, asJSON)
+		return err
 	})
 	return cmd
+}
+
+// devOptions reads what the flags name.
+func (p *program) devOptions(f devFlags) (dev.Options, error) {
+	o := f.Options
+	o.Environ, o.Log = p.environ, p.stderr
+	if f.complete && f.document == "" {
+		return o, usage(fmt.Errorf("--complete: must be given with --document"))
+	}
+	var err error
+	if f.backend != "" {
+		if o.Backend, err = url.Parse(f.backend); err != nil {
+			return o, usage(fmt.Errorf("--backend: must be a URL such as http://127.0.0.1:3000"))
+		}
+	}
+	if f.document == "" {
+		return o, nil
+	}
+	if o.Document, o.Source, err = p.readPermissions(f.document, f.complete); err != nil {
+		return o, err
+	}
+	if len(o.Document) == 0 {
+		o.Document = []mapping.Permission{} // it is a document: the example does not take its place
+		fmt.Fprintf(p.stderr, "%s holds no permission: nothing is loaded.\n", f.document)
+	}
+	return o, nil
 }
 
 // readPermissions reads a file of permissions. source is its hash if it is
@@ -95,8 +126,11 @@ func (p *program) readPermissions(name string, complete bool) (list []mapping.Pe
 	return list, source, nil
 }
 
-func (p *program) dev(cmd *cobra.Command, o dev.Options, asJSON bool) error {
-	ctx := cmd.Context()
+// ending is the last line of dev.
+func (p *program) ending() { fmt.Fprintln(p.stderr, "Ending. Ctrl-C again ends it at once.") }
+
+func (p *program) dev(ctx context.Context, o dev.Options, asJSON bool) error {
+	p.warnUnknown()
 	stack, err := dev.Start(ctx, o)
 	if err != nil {
 		return err
@@ -123,7 +157,7 @@ func (p *program) dev(cmd *cobra.Command, o dev.Options, asJSON bool) error {
 	case err = <-stack.Failed():
 		return err
 	}
-	fmt.Fprintln(p.stderr, "Ending. Ctrl-C again ends it at once.")
+	p.ending()
 	return stack.Close()
 }
 

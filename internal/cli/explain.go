@@ -163,9 +163,9 @@ func (p *program) explained(ctx context.Context, a asked) (source, error) {
 	if a.token != "" || p.env("TOKEN") != "" && !a.describes() {
 		role = config.Authorizer
 	}
-	settings, err := config.Load(p.environ, role)
+	settings, err := p.settings(role)
 	if err != nil {
-		return source{}, usage(err)
+		return source{}, err
 	}
 	s, err := p.openStore(ctx, a.data, false)
 	if err != nil {

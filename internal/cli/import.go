@@ -35,9 +35,9 @@ the DynamoDB table that the settings name (TABLE_NAME, AWS_REGION, AWS_ENDPOINT_
 // openStore opens a folder's or DynamoDB's tables.
 func (p *program) openStore(ctx context.Context, data string, make bool) (store.Store, error) {
 	if data == "" {
-		settings, err := config.Load(p.environ, config.Store)
+		settings, err := p.settings(config.Store)
 		if err != nil {
-			return nil, usage(err)
+			return nil, err
 		}
 		return dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName})
 	}
@@ -85,8 +85,15 @@ when that entry ends (the authorizer's TTL).
 		if err != nil && merged == nil {
 			return err
 		}
-		if err := errors.Join(err, p.printMerged(merged, asJSON)); err != nil || asJSON {
+		if err := errors.Join(err, p.printMerged(merged, asJSON)); err != nil {
 			return err
+		}
+		switch {
+		case len(list) == 0:
+			fmt.Fprintf(p.stderr, "%s holds no permission: nothing was there to import.\n", args[0])
+			return nil
+		case asJSON:
+			return nil
 		}
 		fmt.Fprintln(p.stderr, "Authorizers follow within their CACHE_TTL; a policy that API Gateway has cached counts until its entry ends.")
 		return nil
@@ -110,7 +117,11 @@ func (p *program) merge(ctx context.Context, at where, list []mapping.Permission
 	for _, b := range batches {
 		merged, err := store.Merge(ctx, tables, b, store.MergeOptions{By: directPrincipal(), Source: source})
 		if err != nil {
-			return all, fmt.Errorf("import into %s (tables before it in the file are done): %w", b.API, err)
+			done := ""
+			if len(all) > 0 {
+				done = " (tables before it in the file are done)"
+			}
+			return all, fmt.Errorf("import into %s%s: %w", b.API, done, err)
 		}
 		all = append(all, merged)
 	}

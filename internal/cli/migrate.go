@@ -57,9 +57,9 @@ does no harm. Nothing is written into the table but --seed FILE.
 
 func (p *program) migrate(cmd *cobra.Command, o migrations.Options, seed string, asJSON bool) error {
 	ctx := cmd.Context()
-	settings, err := config.Load(p.environ, config.Store)
+	settings, err := p.settings(config.Store)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	var seeds []mapping.Permission
 	if seed != "" { // a bad file shows before anything is touched

@@ -28,12 +28,15 @@ type remote struct {
 // readyOf asks a running local stack where everything is.
 func readyOf(ctx context.Context, devURL string) (dev.Ready, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(devURL, "/")+"/dev", nil)
-	if err != nil || request.URL.Host == "" {
+	if err != nil || !isWeb(request.URL) {
 		return dev.Ready{}, usage(fmt.Errorf("--dev %q: must be the URL of the admin port of a running scopegate dev, such as http://127.0.0.1:8082", devURL))
 	}
 	status, body, _, err := send(request)
 	if err != nil {
 		return dev.Ready{}, fmt.Errorf("--dev %q: is scopegate dev running? %w", devURL, err)
+	}
+	if status == http.StatusServiceUnavailable {
+		return dev.Ready{}, fmt.Errorf("--dev %q: scopegate dev runs, but cannot read its tables: %s", devURL, printable(strings.TrimSpace(string(body))))
 	}
 	var ready dev.Ready
 	if status != http.StatusOK || json.Unmarshal(body, &ready) != nil || ready.IssuerURL == "" {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,7 +31,11 @@ func quote(s string) string {
 // maxInput bounds a file that is read, in bytes.
 const maxInput = 64 << 20
 
-// readFile reads a file; "-" is standard input.
+// byteOrderMark begins files of some editors on Windows. It is no part of JSON
+// (RFC 8259, section 8.1).
+const byteOrderMark = "\uFEFF"
+
+// readFile reads a file without its byte order mark; "-" is standard input.
 func (p *program) readFile(name string) ([]byte, error) {
 	in := p.stdin
 	if name != "-" {
@@ -48,7 +53,7 @@ func (p *program) readFile(name string) ([]byte, error) {
 	case len(b) > maxInput:
 		return nil, negative(fmt.Errorf("read %s: must be at most %d bytes", name, maxInput))
 	}
-	return b, nil
+	return bytes.TrimPrefix(b, []byte(byteOrderMark)), nil
 }
 
 // printJSON writes indented JSON.

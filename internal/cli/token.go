@@ -93,7 +93,7 @@ type minted struct {
 func mint(ctx context.Context, issuer string, form url.Values) (minted, error) {
 	target := strings.TrimSuffix(issuer, "/") + "/" + idp.DefaultTenantID + "/oauth2/v2.0/token"
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
-	if err != nil {
+	if err != nil || !isWeb(request.URL) {
 		return minted{}, usage(fmt.Errorf("--issuer %q: must be a URL such as %s", issuer, defaultIssuer))
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -105,7 +105,7 @@ func mint(ctx context.Context, issuer string, form url.Values) (minted, error) {
 		minted
 		Description string `json:"error_description"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if json.Unmarshal(body, &answer) != nil || answer.AccessToken == "" && answer.Description == "" {
 		return minted{}, fmt.Errorf("get a token from %s: status %d, which is no answer of an identity provider", issuer, status)
 	}
 	if status != http.StatusOK || answer.AccessToken == "" {
@@ -113,6 +113,8 @@ func mint(ctx context.Context, issuer string, form url.Values) (minted, error) {
 	}
 	return answer.minted, nil
 }
+
+func isWeb(u *url.URL) bool { return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" }
 
 // send makes one request with a connection of its own, which ends with it.
 func send(r *http.Request) (status int, body []byte, header http.Header, err error) {

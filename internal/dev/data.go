@@ -2,9 +2,12 @@ package dev
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"scopegate/mapping"
 	"scopegate/migrations"
@@ -22,8 +25,11 @@ func OpenData(dir string) (*bolt.Store, error) {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
 	s, err := bolt.Open(filepath.Join(dir, DataFile))
-	if err != nil {
+	if errors.Is(err, bbolterrors.ErrTimeout) { // of the file's lock
 		return nil, fmt.Errorf("open data folder %s (a running scopegate dev keeps it to itself: use --dev with its admin port): %w", dir, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open data folder %s: %w", dir, err)
 	}
 	return s, nil
 }

@@ -76,8 +76,8 @@ func (o *Options) check() error {
 			fault(flag, *addr, "must be a loopback address, since it gives everybody who reaches it all rights")
 		}
 	}
-	if o.AuthorizerTTL < 0 || o.AuthorizerTTL > gateway.MaxTTL {
-		fault("authorizer-ttl", o.AuthorizerTTL, "must be 0s to 3600s")
+	if o.AuthorizerTTL < 0 || o.AuthorizerTTL > gateway.MaxTTL || o.AuthorizerTTL%time.Second != 0 {
+		fault("authorizer-ttl", o.AuthorizerTTL, "must be whole seconds, 0s to 3600s")
 	}
 	if o.Backend != nil {
 		if _, err := gateway.ProxyBackend(o.Backend, nil); err != nil {
@@ -90,6 +90,9 @@ func (o *Options) check() error {
 	if v := o.env("HTTP_API_RESPONSE"); v != "" && v != "iam" {
 		faults = append(faults, optionError{fmt.Errorf("HTTP_API_RESPONSE %q: must be iam here: both gateways want IAM policies", v)})
 	}
+	if err := CheckEndpoint(o.env("AWS_ENDPOINT_URL_DYNAMODB")); err != nil {
+		faults = append(faults, err)
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -98,6 +101,17 @@ func (o *Options) check() error {
 	}
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(faults...)
+}
+
+// CheckEndpoint reports an AWS_ENDPOINT_URL_DYNAMODB that is no URL, which the SDK
+// would only notice with the first request; "" is AWS's own. The error is an
+// ErrOptions.
+func CheckEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if endpoint == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+		return nil
+	}
+	return optionError{fmt.Errorf("AWS_ENDPOINT_URL_DYNAMODB %q: must be a URL such as http://127.0.0.1:8000", endpoint)}
 }
 
 // env is a setting of the environment; the last one counts, as for processes.

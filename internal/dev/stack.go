@@ -337,7 +337,15 @@ func (s *Stack) readyAPI(api mapping.API, main string) ReadyAPI {
 	return ReadyAPI{ARN: api.ARN, Stage: api.Stage, RESTURL: at(restFlag) + "/" + api.Stage, HTTPURL: at(httpFlag) + "/" + api.Stage}
 }
 
-func (s *Stack) readyFor(r *http.Request) (Ready, error) { return s.Ready(r.Context()) }
+// readyWithin bounds how long GET /dev waits for the store: less than who asks
+// waits for the answer.
+const readyWithin = 5 * time.Second
+
+func (s *Stack) readyFor(r *http.Request) (Ready, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+	defer cancel()
+	return s.Ready(ctx)
+}
 
 // Ignored lists the settings of the environment that the local provider
 // replaces.
