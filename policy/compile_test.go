@@ -136,8 +136,11 @@ func TestEncodedLiteralsNeverPassFromTheCache(t *testing.T) {
 			changed = true
 			encoded.WriteString("%" + string(hex[path[i]>>4]) + string(hex[path[i]&15]))
 		}
-		if changed && evaluate(doc, "GET", encoded.String(), tabletest.Now) == policy.Allowed {
-			t.Fatalf("%s passes as %s\n%+v", path, encoded.String(), doc)
+		// A held route's other spelling is permitted by its encoded form: that
+		// one is read raw.
+		path = encoded.String()
+		if changed && !table.Permits(caller, "GET", path, tabletest.Now) && evaluate(doc, "GET", path, tabletest.Now) == policy.Allowed {
+			t.Fatalf("%s passes\n%+v", path, doc)
 		}
 	})
 }
