@@ -104,10 +104,16 @@ func (g *guards) check(p instance) {
 		return
 	}
 	g.globs[p.glob()] = true
-	if verdict.Reason != mapping.NotHeld {
-		return // another spelling of something held: nothing hides behind it
-	}
+	if verdict.Reason == mapping.NotHeld {
+		g.protect(p)
+	} // else another spelling of something held: nothing hides behind it
+}
+
+// protect denies an instance of a route that is not held, however a client
+// spells what the Allows' wildcards run over.
+func (g *guards) protect(p instance) {
 	g.protects = true
+	g.globs[p.glob()] = true
 	for _, at := range p.hidden {
 		g.hidden[p.segments[at]] = true
 	}
@@ -165,12 +171,25 @@ func (g *guards) slashPattern(pattern string) {
 			continue
 		}
 		if hasWildcard(spelling) {
-			g.globs[glob+"/"] = true
-			g.protects = true
+			g.protect(everyPath(k.Resource))
 		} else {
 			g.check(instance{segments: strings.Split(strings.TrimSuffix(spelling, "/"), "/"), slash: true})
 		}
 	}
+}
+
+// everyPath is a route as one instance, with a slash at its end.
+func everyPath(r mapping.Resource) instance {
+	p := instance{slash: true}
+	for i, s := range r.Segments() {
+		if s.Kind == mapping.Literal {
+			p.segments = append(p.segments, s.Text)
+			p.hidden = append(p.hidden, i)
+		} else {
+			p.segments = append(p.segments, free)
+		}
+	}
+	return p
 }
 
 // HoldsWhole reports whether every path of a route is permitted: the route and
