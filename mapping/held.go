@@ -21,11 +21,6 @@ func (h Held) hasAny(permissions []int) bool {
 	return slices.ContainsFunc(permissions, h.has)
 }
 
-// Empty reports whether nothing is held.
-func (h Held) Empty() bool {
-	return !slices.ContainsFunc(h.words, func(w uint64) bool { return w != 0 })
-}
-
 // Len counts the permissions held.
 func (h Held) Len() int {
 	n := 0

@@ -189,9 +189,6 @@ func (t *Table) Complete() bool { return t.complete }
 // Trust lists whom the table believes.
 func (t *Table) Trust() []Trust { return slices.Clone(t.trust) }
 
-// All lists every permission of the table, in the order of their ids.
-func (t *Table) All() []Permission { return slices.Clone(t.permissions) }
-
 // Templates lists the routes of one concrete method in a fixed order. The slice
 // must not be changed.
 func (t *Table) Templates(v Verb) []*Template {
@@ -203,11 +200,6 @@ func (t *Table) Templates(v Verb) []*Template {
 
 // Holds reports whether a permission of the set names the template.
 func (h Held) Holds(t *Template) bool { return t != nil && h.hasAny(t.permissions) }
-
-// HeldFor lists the permissions of the set that name the template.
-func (t *Table) HeldFor(h Held, template *Template) []Permission {
-	return t.pick(h, template.permissions)
-}
 
 // Patterns lists the pattern permissions of the set for one concrete method.
 func (t *Table) Patterns(h Held, v Verb) []Permission {

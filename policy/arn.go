@@ -7,9 +7,8 @@ import (
 	"scopegate/mapping"
 )
 
-// MaxResource is the longest resource ARN API Gateway takes in an
-// authorizer's policy, in characters (AWS: "Amazon API Gateway quotas").
-const MaxResource = 512
+// MaxResource is the longest resource ARN of a policy, in characters.
+const MaxResource = mapping.MaxResourceARN
 
 // ARN is the method ARN (REST, WebSocket) or route ARN (HTTP API) of one
 // request: arn:{partition}:execute-api:{region}:{account}:{apiId}/{stage}/{METHOD}/{path}
