@@ -16,6 +16,7 @@ import (
 type Compiled struct {
 	allows []rule
 	denies []rule
+	budget int
 }
 
 // rule is one resource and when it counts. A zero time is an open end.
