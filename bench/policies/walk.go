@@ -1,0 +1,200 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"scopegate/internal/tabletest"
+	"scopegate/mapping"
+	"scopegate/policy"
+)
+
+// outcome is what one way of writing makes for one caller. The counts are of
+// probes. A path that only its decoded reading finds a held route for is denied
+// by Permits and is nobody else's: allowing it is no fault.
+type outcome struct {
+	bytes int
+	over  int // allowed though Permits denies: a route that is not held
+	slash int // allowed though only the spelling without the / at the end is held
+	// Permitted and not allowed: by a Deny that Report lists as a collision, and
+	// otherwise.
+	reported, unreported int
+	resources            int
+	steps                []string
+	examples             []string
+}
+
+// walker tries every probe of one API; each worker has its own.
+type walker struct {
+	api      *api
+	index    *index
+	o        options
+	verdicts []mapping.Verdict
+	said     []policy.Decision
+	random   *rand.Rand
+}
+
+// examine measures all callers of one API, each in the three ways.
+func (o options) examine(a *api, progress io.Writer) (result, error) {
+	callers, nothing := callersOf(a, o)
+	x := &index{probes: probes(a, o)}
+	fmt.Fprintf(progress, "%s: %d routes, %d scopes, %d callers, %d requests for each\n", a.name, len(a.routes), len(a.scopes), len(callers), len(x.probes))
+	outcomes := make([]map[string]outcome, len(callers))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	done := counter{w: progress, of: len(callers)}
+	free := sync.Pool{New: func() any { return &walker{api: a, index: x, o: o} }}
+	for i, c := range callers {
+		group.Go(func() error {
+			w := free.Get().(*walker)
+			defer free.Put(w)
+			w.random = rand.New(rand.NewPCG(o.seed, uint64(i)))
+			var err error
+			outcomes[i], err = w.walk(c)
+			done.one()
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return result{}, err
+	}
+	r := summarize(a, o, callers, outcomes)
+	r.HoldNothing, r.Probes = nothing, len(x.probes)
+	return r, nil
+}
+
+// counter shows how far the callers are.
+type counter struct {
+	mu       sync.Mutex
+	w        io.Writer
+	done, of int
+}
+
+func (c *counter) one() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done++
+	if c.done%100 == 0 || c.done == c.of {
+		fmt.Fprintf(c.w, "  %d of %d callers\n", c.done, c.of)
+	}
+}
+
+func (w *walker) walk(c caller) (map[string]outcome, error) {
+	w.verdicts = w.verdicts[:0]
+	for _, p := range w.index.probes {
+		w.verdicts = append(w.verdicts, w.api.table.Decide(c.held, p.method, p.path))
+	}
+	globs := globsOf(w.api.table, c.held)
+	one, err := w.try(naiveDocument(globs), nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s, naive: %w", c.name, err)
+	}
+	list := arrayDocument(globs)
+	many := one // the same resources allow the same
+	many.bytes = answerBytes(list)
+	compiled := w.api.prepared.Compile(c.held, tabletest.Now, w.o.maxBytes-envelope())
+	mine, err := w.try(compiled.Document(request), compiled)
+	if err != nil {
+		return nil, fmt.Errorf("%s, ours: %w", c.name, err)
+	}
+	return map[string]outcome{naive: one, array: many, ours: mine}, nil
+}
+
+// try compares a document with Permits, probe by probe. compiled is nil for
+// documents that are not ours.
+func (w *walker) try(d policy.Document, compiled *policy.Compiled) (outcome, error) {
+	o := outcome{bytes: answerBytes(d)}
+	for _, s := range d.Statement {
+		o.resources += len(s.Resource)
+	}
+	w.said = w.index.decide(d, w.said)
+	var under, suspects []int
+	for i, said := range w.said {
+		v := w.verdicts[i]
+		switch {
+		case said == policy.Allowed && v.Reason == mapping.SlashSpelling:
+			o.slash++
+			if compiled != nil {
+				o.note("allowed, slash_spelling", w.index.probes[i])
+			}
+		case said == policy.Allowed && !v.Allowed && v.Reason != mapping.NoRoute:
+			o.over++
+			o.note("allowed, "+string(v.Reason), w.index.probes[i])
+		case said != policy.Allowed && v.Allowed:
+			under = append(under, i)
+			continue
+		default:
+			continue
+		}
+		suspects = append(suspects, i)
+	}
+	w.sortOut(&o, d, compiled, under)
+	return o, w.check(d, append(suspects, under...))
+}
+
+const maxExamples = 3
+
+func (o *outcome) note(what string, p probe) {
+	if len(o.examples) < maxExamples {
+		o.examples = append(o.examples, what+": "+p.method+" "+p.path)
+	}
+}
+
+// sortOut tells the permitted probes that the document does not allow by
+// whether the report lists a collision with the Deny that stops them.
+func (w *walker) sortOut(o *outcome, d policy.Document, compiled *policy.Compiled, under []int) {
+	reported := map[int32]bool{}
+	if compiled != nil {
+		report := compiled.Report()
+		o.steps = report.Steps
+		for _, c := range report.Collisions {
+			// A Deny that the document does not have explains nothing.
+			if !denies(d, c.Deny) {
+				continue
+			}
+			for _, i := range w.index.matching(c.Deny) {
+				reported[i] = true
+			}
+		}
+	}
+	for _, i := range under {
+		if w.said[i] == policy.ExplicitlyDenied && reported[int32(i)] {
+			o.reported++
+			continue
+		}
+		o.unreported++
+		o.note("permitted, "+w.said[i].String(), w.index.probes[i])
+	}
+}
+
+func denies(d policy.Document, resource string) bool {
+	return slices.ContainsFunc(d.Statement, func(s policy.Statement) bool {
+		return s.Effect == policy.Deny && slices.Contains(s.Resource, resource)
+	})
+}
+
+// checks is how many probes of a document are asked of policy.Evaluate, too.
+const checks = 30
+
+// check holds the index against policy.Evaluate: some of what it found
+// remarkable, and probes drawn from all.
+func (w *walker) check(d policy.Document, remarkable []int) error {
+	some := slices.Clone(remarkable[:min(checks, len(remarkable))])
+	for range checks {
+		some = append(some, w.random.IntN(len(w.index.probes)))
+	}
+	for _, i := range some {
+		p := w.index.probes[i]
+		if said := policy.Evaluate(d, p.arn(), tabletest.Now, netip.Addr{}); said != w.said[i] {
+			return fmt.Errorf("%s %s is %s by the index, and %s by policy.Evaluate", p.method, p.path, w.said[i], said)
+		}
+	}
+	return nil
+}
