@@ -134,7 +134,7 @@ func (v vocabulary) instances(res mapping.Resource, r *rand.Rand, quick bool) []
 
 // mixed gives every parameter a troublesome value at once.
 func mixed(plain []string, values [][]string, r *rand.Rand, quick bool) []string {
-	n := 12
+	n := 16
 	if quick {
 		n = 3
 	}
@@ -153,19 +153,19 @@ func mixed(plain []string, values [][]string, r *rand.Rand, quick bool) []string
 
 func join(segments []string) string { return "/" + strings.Join(segments, "/") }
 
-// values lists what one parameter may be: the literals beside it and their
-// upper case and needlessly encoded forms, literals of its own route, of what
-// is below it and of other routes in the same place.
+// values lists what one parameter may be: the literals beside it, their upper
+// case and needlessly encoded forms, longer words around them, literals of its
+// own route, of what is below it and of other routes in the same place.
 func (v vocabulary) values(at string, i int, segments []mapping.Segment, r *rand.Rand, quick bool) []string {
-	some := 8
+	some := 16
 	if quick {
 		some = 2
 	}
-	list := []string{"a%20b", "A-B", "x%2Fy", "a.b"}
+	list := []string{"1", "a%20b", "A-B", "x%2Fy", "a.b"}
 	beside := v.beside[at]
 	list = append(list, beside...)
 	for _, s := range sample(beside, some, r) {
-		list = append(list, strings.ToUpper(s), encoded(s))
+		list = append(list, strings.ToUpper(s), encoded(s), s+"1", "1"+s)
 	}
 	for _, s := range segments {
 		if s.Kind == mapping.Literal {

@@ -27,13 +27,16 @@ type group struct {
 	OverBudget  int    `json:"overBudget"` // callers whose answer is too large
 	// OverReach counts the callers who reach a known route that Permits denies
 	// them; the other counts are of requests.
-	OverReach   int      `json:"overReach"`
-	OverAllows  int      `json:"overAllows"`
-	SlashAllows int      `json:"slashAllows"` // a held route, in the spelling with a / that is not
-	Reported    int      `json:"reportedUnderAllows"`
-	Unreported  int      `json:"unreportedUnderAllows"`
-	Examples    []string `json:"examples"`
-	Worst       []worst  `json:"worst,omitempty"`
+	OverReach   int `json:"overReach"`
+	OverAllows  int `json:"overAllows"`
+	SlashAllows int `json:"slashAllows"` // a held route, in the spelling with a / that is not
+	Permitted   int `json:"permitted"`
+	Reported    int `json:"reportedUnderAllows"`
+	Unreported  int `json:"unreportedUnderAllows"`
+	// FalseReports counts the witnesses of reports that are none.
+	FalseReports int      `json:"falseReports"`
+	Examples     []string `json:"examples"` // of faults, the shortest
+	Worst        []worst  `json:"worst,omitempty"`
 }
 
 // worst is one of the largest answers.
@@ -49,7 +52,7 @@ type worst struct {
 // faulty reports whether our way did not keep its promises.
 func (r result) faulty() bool {
 	return slices.ContainsFunc(r.Groups, func(g group) bool {
-		return g.Way == ours && g.OverAllows+g.SlashAllows+g.Unreported+g.OverBudget > 0
+		return g.Way == ours && g.OverAllows+g.SlashAllows+g.Unreported+g.FalseReports+g.OverBudget > 0
 	})
 }
 
@@ -97,9 +100,7 @@ func (g *group) add(o outcome, budget int) {
 	g.SlashAllows += o.slash
 	g.Reported += o.reported
 	g.Unreported += o.unreported
-	for _, e := range o.examples {
-		if len(g.Examples) < maxExamples && !slices.Contains(g.Examples, e) {
-			g.Examples = append(g.Examples, e)
-		}
-	}
+	g.Permitted += o.permitted
+	g.FalseReports += o.falseReports
+	g.Examples = shortest(append(g.Examples, o.examples...))
 }

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,9 +29,12 @@ type outcome struct {
 	// Permitted and not allowed: by a Deny that Report lists as a collision, and
 	// otherwise.
 	reported, unreported int
+	permitted            int
+	falseReports         int // collisions and unguarded paths whose witness is none
 	resources            int
 	steps                []string
 	examples             []string
+	compile              time.Duration
 }
 
 // walker tries every probe of one API; each worker has its own.
@@ -65,6 +71,11 @@ func (o options) examine(a *api, progress io.Writer) (result, error) {
 	if err := group.Wait(); err != nil {
 		return result{}, err
 	}
+	slowest := time.Duration(0)
+	for _, out := range outcomes {
+		slowest = max(slowest, out[ours].compile)
+	}
+	fmt.Fprintf(progress, "  slowest Compile, with the other core busy: %s\n", slowest.Round(time.Microsecond))
 	r := summarize(a, o, callers, outcomes)
 	r.HoldNothing, r.Probes = nothing, len(x.probes)
 	return r, nil
@@ -99,11 +110,15 @@ func (w *walker) walk(c caller) (map[string]outcome, error) {
 	list := arrayDocument(globs)
 	many := one // the same resources allow the same
 	many.bytes = answerBytes(list)
+	began := time.Now()
 	compiled := w.api.prepared.Compile(c.held, tabletest.Now, w.o.maxBytes-envelope())
+	took := time.Since(began)
 	mine, err := w.try(compiled.Document(request), compiled)
 	if err != nil {
 		return nil, fmt.Errorf("%s, ours: %w", c.name, err)
 	}
+	mine.compile = took
+	w.checkReport(&mine, c, compiled)
 	return map[string]outcome{naive: one, array: many, ours: mine}, nil
 }
 
@@ -118,6 +133,9 @@ func (w *walker) try(d policy.Document, compiled *policy.Compiled) (outcome, err
 	var under, suspects []int
 	for i, said := range w.said {
 		v := w.verdicts[i]
+		if v.Allowed {
+			o.permitted++
+		}
 		switch {
 		case said == policy.Allowed && v.Reason == mapping.SlashSpelling:
 			o.slash++
@@ -139,12 +157,39 @@ func (w *walker) try(d policy.Document, compiled *policy.Compiled) (outcome, err
 	return o, w.check(d, append(suspects, under...))
 }
 
+// checkReport tries the witnesses of what the report says.
+func (w *walker) checkReport(o *outcome, c caller, compiled *policy.Compiled) {
+	d, report := compiled.Document(request), compiled.Report()
+	wrong := func(what, witness string, said policy.Decision, permitted bool) {
+		method, path, _ := strings.Cut(witness, " ")
+		p := probe{method: method, path: path, text: method + path}
+		got := policy.Evaluate(d, p.arn(), tabletest.Now, netip.Addr{})
+		if got != said || w.api.table.Decide(c.held, method, path).Allowed != permitted {
+			o.falseReports++
+			o.note("no "+what, p)
+		}
+	}
+	for _, one := range report.Collisions {
+		wrong("collision", one.Witness, policy.ExplicitlyDenied, true)
+	}
+	for _, one := range report.Unguarded {
+		wrong("unguarded path", one.Witness, policy.Allowed, false)
+	}
+}
+
 const maxExamples = 3
 
+// note keeps the shortest examples: they are the easiest to understand.
 func (o *outcome) note(what string, p probe) {
-	if len(o.examples) < maxExamples {
-		o.examples = append(o.examples, what+": "+p.method+" "+p.path)
-	}
+	o.examples = shortest(append(o.examples, what+": "+p.method+" "+p.path))
+}
+
+func shortest(examples []string) []string {
+	slices.SortFunc(examples, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+	})
+	examples = slices.Compact(examples)
+	return examples[:min(maxExamples, len(examples))]
 }
 
 // sortOut tells the permitted probes that the document does not allow by

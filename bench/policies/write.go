@@ -12,10 +12,10 @@ func writeText(w io.Writer, results []result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, r := range results {
 		fmt.Fprintln(t, heading(r))
-		fmt.Fprintln(t, "kind\tway\tcallers\tmedian\tmax\tover budget\tover-reach\tover-allows\tslash only\tunder reported\tunder unreported\t")
+		fmt.Fprintln(t, "kind\tway\tcallers\tmedian\tmax\tover budget\tover-reach\tover-allows\tslash only\tpermitted\tunder reported\tunder unreported\tfalse reports\t")
 		for _, g := range r.Groups {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", g.Kind, g.Way, g.Callers, g.MedianBytes, g.MaxBytes,
-				g.OverBudget, g.OverReach, g.OverAllows, g.SlashAllows, g.Reported, g.Unreported)
+			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", g.Kind, g.Way, g.Callers, g.MedianBytes, g.MaxBytes,
+				g.OverBudget, g.OverReach, g.OverAllows, g.SlashAllows, g.Permitted, g.Reported, g.Unreported, g.FalseReports)
 		}
 		if err := t.Flush(); err != nil {
 			return err
@@ -56,24 +56,43 @@ func writeDetails(w io.Writer, r result) {
 	fmt.Fprintln(w)
 }
 
-// writeMarkdown is what docs/benchmarks.md shows.
+// writeMarkdown is what docs/benchmarks.md shows: a row for each kind of
+// callers, the ways beside each other.
 func writeMarkdown(w io.Writer, o options, results []result) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| API | callers | policy | median bytes | largest | over %d | over-reach | shut, reported | shut, unreported |\n", o.maxBytes)
-	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintf(&b, "| API | callers | median bytes: naive, array, ours | largest: naive, array, ours | over %s bytes: naive, array, ours | over-reach: naive, ours | requests shut, of those permitted: reported, unreported |\n", thousands(o.maxBytes))
+	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|")
 	for _, r := range results {
-		for _, g := range r.Groups {
-			fmt.Fprintf(&b, "| %s | %d × %s | %s | %d | %d | %d | %d | %d | %d |\n", r.Name, g.Callers, g.Kind, g.Way, g.MedianBytes, g.MaxBytes,
-				g.OverBudget, g.OverReach, g.Reported, g.Unreported)
+		for i := 0; i+len(ways) <= len(r.Groups); i += len(ways) {
+			n, a, g := r.Groups[i], r.Groups[i+1], r.Groups[i+2]
+			fmt.Fprintf(&b, "| %s | %s: %d | %s, %s, %s | %s, %s, %s | %d, %d, %d | %d, %d | %s, %s |\n", r.Name, g.Kind, g.Callers,
+				thousands(n.MedianBytes), thousands(a.MedianBytes), thousands(g.MedianBytes),
+				thousands(n.MaxBytes), thousands(a.MaxBytes), thousands(g.MaxBytes),
+				n.OverBudget, a.OverBudget, g.OverBudget, n.OverReach, g.OverReach, share(g.Reported, g.Permitted), share(g.Unreported, g.Permitted))
 		}
 	}
 	for _, r := range results {
 		fmt.Fprintf(&b, "\n- %s.", heading(r))
 		for _, l := range r.LeftOut {
-			fmt.Fprintf(&b, " Left out, since API Gateway cannot declare it: `%s` (%s).", l.Route, l.Why)
+			fmt.Fprintf(&b, " Left out, as API Gateway cannot declare it: `%s` (%s).", l.Route, l.Why)
 		}
 	}
 	fmt.Fprintln(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}
+
+// share is a part of a whole in percent; 0 only if there is none.
+func share(part, of int) string {
+	if part == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%.2g %%", 100*float64(part)/float64(of))
 }
