@@ -82,7 +82,7 @@ func holdsRouteKey(t *mapping.Table, h mapping.Held, key string) bool {
 		return false
 	}
 	for _, v := range verb.Methods() {
-		if !policy.HoldsWhole(t, h, v, resource) {
+		if !policy.Prepare(t).HoldsWhole(h, v, resource) {
 			return false
 		}
 	}

@@ -10,19 +10,43 @@ import (
 	"scopegate/mapping"
 )
 
+// Prepared is a table made ready for [Prepared.Compile]: what is the same for
+// every caller is worked out once per revision of the table. It is immutable
+// and safe for concurrent use.
+type Prepared struct {
+	table  *mapping.Table
+	tree   *tree
+	prefix string // of every resource: up to and with the slash after the stage
+}
+
+// Prepare works out what Compile needs to know of a table.
+func Prepare(t *mapping.Table) *Prepared {
+	return &Prepared{table: t, tree: newTree(t), prefix: t.API().ARN + "/" + t.API().Stage + "/"}
+}
+
 // Compiled is what a set of held permissions makes of a table: the part of a
 // policy that is the same for each of the caller's requests. It is immutable
 // and safe for concurrent use.
 type Compiled struct {
 	allows []rule
 	denies []rule
-	budget int
+
+	prepared *Prepared
+	slices   []slice
+	step     step
+	budget   int
 }
 
 // rule is one resource and when it counts. A zero time is an open end.
 type rule struct {
 	resource    string
 	from, until time.Time
+}
+
+// Compile is Prepare and [Prepared.Compile] without a budget, for callers who
+// ask once.
+func Compile(t *mapping.Table, h mapping.Held, now time.Time) *Compiled {
+	return Prepare(t).Compile(h, now, 0)
 }
 
 // Compile turns the permissions that a caller holds at the instant now into
@@ -34,68 +58,79 @@ type rule struct {
 //     what lies below it (users/?*/?*) wherever nothing held does.
 //   - Not longer than the permission: one that expires has an Allow of its own
 //     that ends then, and the denials that it lifted come back at that instant.
+//   - Small: the budget is the bytes that the minified document of a request
+//     that is allowed may have, 0 for any number. Where what is exact does not
+//     fit, the policy is made smaller step by step, never less sound; the
+//     [Report] says how. One that does not fit all the same comes out as small
+//     as could be made.
 //
 // Nothing of a request enters: what varies between requests is added by
 // [Compiled.Document].
-func Compile(t *mapping.Table, h mapping.Held, now time.Time) *Compiled {
-	c := &Compiled{allows: allows(t, h)}
-	slices := slicesOf(t, h, now)
-	prefix := t.API().ARN + "/" + t.API().Stage + "/"
-	needed := map[string][]bool{}
-	for i, s := range slices {
-		for _, glob := range denials(t, s.held, c.wild()) {
-			if needed[glob] == nil {
-				needed[glob] = make([]bool, len(slices))
-			}
-			needed[glob][i] = true
+func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled {
+	in := p.slices(h, now)
+	var best *Compiled
+	for _, s := range p.steps(budget) {
+		c := &Compiled{prepared: p, slices: in, step: s, budget: budget}
+		c.draft()
+		if budget == 0 || c.size() <= budget {
+			return c
+		}
+		if best == nil || c.size() < best.size() {
+			best = c
 		}
 	}
+	return best
+}
+
+// draft makes the rules of each slice of time and joins those that last.
+func (c *Compiled) draft() {
+	allows, denies := map[string][]bool{}, map[string][]bool{}
+	for i, s := range c.slices {
+		a, d := newView(c.prepared, s.held).draft(c.step)
+		note(allows, a, i, len(c.slices))
+		note(denies, d, i, len(c.slices))
+	}
+	c.allows = c.rules(allows, Allow)
+	c.denies = withoutCovered(c.rules(denies, Deny))
+}
+
+func note(in map[string][]bool, globs []string, slice, of int) {
+	for _, g := range globs {
+		if in[g] == nil {
+			in[g] = make([]bool, of)
+		}
+		in[g][slice] = true
+	}
+}
+
+// rules turns the slices in which something is needed into stretches of time.
+func (c *Compiled) rules(needed map[string][]bool, effect string) []rule {
+	var list []rule
 	for _, glob := range sorted(needed) {
-		for _, w := range windows(needed[glob], slices) {
-			c.denies = append(c.denies, rule{resource: fit(prefix + glob), from: w.from, until: w.until})
+		resource := c.prepared.prefix + glob
+		if effect == Deny {
+			resource = fit(resource)
+		}
+		for _, w := range windows(needed[glob], c.slices) {
+			w.resource = resource
+			list = append(list, w)
 		}
 	}
-	c.denies = withoutCovered(c.denies)
-	return c
+	return list
 }
 
-// wild reports whether an Allow matches more than one path.
-func (c *Compiled) wild() bool {
-	return slices.ContainsFunc(c.allows, func(r rule) bool { return hasWildcard(r.resource) })
+// size is the bytes of the minified document of a request that is allowed.
+func (c *Compiled) size() int {
+	doc := c.Document(Request{End: sizingEnd})
+	n := len(`{"Version":"","Statement":[]}`) + len(Version) - 1
+	for _, s := range doc.Statement {
+		n += s.size() + 1
+	}
+	return n
 }
 
-// allows lists what the held permissions name, each until the last of them
-// expires.
-func allows(t *mapping.Table, h mapping.Held) []rule {
-	until := map[string]time.Time{}
-	for _, p := range t.Permissions(h) {
-		for _, v := range p.Verb.Methods() {
-			r := resource(t.API(), v, p.Resource.Glob())
-			end, known := until[r]
-			switch {
-			case !known || !end.IsZero() && p.ExpiresAt.After(end):
-				until[r] = p.ExpiresAt
-			case p.ExpiresAt.IsZero():
-				until[r] = time.Time{}
-			}
-		}
-	}
-	var rules []rule
-	for _, r := range sorted(until) {
-		rules = append(rules, rule{resource: r, until: until[r]})
-	}
-	return rules
-}
-
-// resource names what a method and a glob make: always with the concrete stage
-// and method, so that no wildcard stands where it could carry across them.
-func resource(api mapping.API, v mapping.Verb, glob string) string {
-	r := api.ARN + "/" + api.Stage + "/" + string(v)
-	if v == mapping.Connect {
-		return r
-	}
-	return r + "/" + glob
-}
+// sizingEnd stands for the end of a token where only its length counts.
+var sizingEnd = time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // slice is a stretch of time in which the caller holds the same permissions.
 type slice struct {
@@ -103,11 +138,11 @@ type slice struct {
 	held mapping.Held
 }
 
-func slicesOf(t *mapping.Table, h mapping.Held, now time.Time) []slice {
+func (p *Prepared) slices(h mapping.Held, now time.Time) []slice {
 	list := []slice{{held: h}}
-	for _, end := range t.Ends(h) {
+	for _, end := range p.table.Ends(h) {
 		if end.After(now) {
-			list = append(list, slice{from: end, held: t.At(h, end)})
+			list = append(list, slice{from: end, held: p.table.At(h, end)})
 		}
 	}
 	return list
@@ -129,28 +164,6 @@ func windows(needed []bool, of []slice) []rule {
 		list = append(list, w)
 	}
 	return list
-}
-
-// denials lists what must be denied while the permissions are held, after
-// {api}/{stage}/.
-func denials(t *mapping.Table, h mapping.Held, wild bool) []string {
-	all := map[string]bool{}
-	hidden := map[string]bool{}
-	protects := false
-	for _, v := range mapping.Methods {
-		g := findGuards(t, h, v)
-		for glob := range g.globs {
-			all[string(v)+"/"+glob] = true
-		}
-		maps.Copy(hidden, g.hidden)
-		protects = protects || g.protects
-	}
-	if wild {
-		for _, glob := range standing(hidden, protects) {
-			all[glob] = true
-		}
-	}
-	return sorted(all)
 }
 
 // fit keeps a Deny within the longest ARN that API Gateway takes by making it

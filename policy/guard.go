@@ -7,153 +7,228 @@ import (
 	"scopegate/mapping"
 )
 
-// guards is what one set of held permissions needs denied for one method, so
-// that the wildcards of its Allows open no known route that is not held.
+// need is something that a policy must deny since its Allows match it.
+type need struct {
+	glob string
+	// forced says that no wider Deny may stand for it: what is permitted lies so
+	// close that it is matched too, or would be.
+	forced bool
+	// unknown says that no known route lies there: nothing but the least
+	// privilege asks for it.
+	unknown bool
+}
+
+// guards collects what must be denied beside a set of Allows, so that their
+// wildcards open no known route that is not held.
 type guards struct {
-	table    *mapping.Table
-	held     mapping.Held
-	verb     mapping.Verb
-	known    []*mapping.Template
-	patterns []string
-	longest  int             // segments of the longest known route
-	globs    map[string]bool // paths to deny
-	hidden   map[string]bool // literals of routes not held that the Allows' wildcards run over
-	protects bool            // one of the globs denies a known route that is not held
+	*view
+	needs    map[string]need
+	hidden   charset // what the literals are written in that the Allows' wildcards run over
+	protects bool    // a known route that is not held is among what is denied
+	// encoded says that every path with a % is denied anyway.
+	encoded bool
 }
 
-func newGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
-	g := &guards{table: t, held: h, verb: v, known: t.Templates(v), globs: map[string]bool{}, hidden: map[string]bool{}}
-	for _, p := range t.Patterns(h, v) {
-		g.patterns = append(g.patterns, p.Resource.String())
-	}
-	for _, k := range g.known {
-		g.longest = max(g.longest, len(k.Resource.Segments()))
-	}
-	return g
-}
+func (v *view) newGuards() *guards { return &guards{view: v, needs: map[string]need{}} }
 
-// findGuards compares each held route with each known one.
-func findGuards(t *mapping.Table, h mapping.Held, v mapping.Verb) *guards {
-	g := newGuards(t, h, v)
-	for _, allowed := range g.known {
-		if !h.Holds(allowed) {
-			continue
-		}
-		for _, k := range g.known {
-			g.compare(allowed.Resource, k)
-		}
-		g.depth(allowed.Resource)
-	}
-	for _, p := range g.patterns {
-		g.slashPattern(p)
-	}
-	return g
-}
-
-// compare denies the paths of a known route that the glob of an allowed one
-// matches and Permits denies.
-func (g *guards) compare(allowed mapping.Resource, known *mapping.Template) {
-	if isGreedy(known.Resource) {
-		if !g.held.Holds(known) {
-			g.expand(allowed, known.Resource)
-		}
+// against adds what an Allow needs denied. A guard is a Deny that is made
+// already and that need not be looked behind; "" is none.
+func (g *guards) against(allow, guard string) {
+	glob, ok := newGlobber(allow)
+	if !ok {
+		g.needs[allow] = need{glob: allow, forced: true}
 		return
 	}
-	a := aligner{allowed: allowed.Segments(), known: known.Resource.Segments()}
-	a.visit = func(segments []string, hidden []int) bool {
-		for _, slash := range spellings(allowed) {
-			g.check(instance{segments: segments, slash: slash, hidden: hidden})
+	w := walker{globber: glob}
+	w.enter = func(n *node, s *state, p positions, segments []string) bool {
+		return g.lookBelow(&w, n, s, p, segments, guard)
+	}
+	w.visit = func(p instance) bool {
+		if allowed, why := g.verdict(p); !allowed {
+			g.deny(&glob, p, why)
 		}
 		return true
 	}
-	if !a.run() {
-		// Too many ways to tell apart: nothing of the allowed glob is left open.
-		g.globs[allowed.Glob()] = true
+	if !w.walk(g.tree) {
+		// Too much to tell apart: nothing of the Allow is left open.
+		g.needs[allow] = need{glob: allow, forced: true}
 		g.protects = true
 	}
 }
 
-func isGreedy(r mapping.Resource) bool {
-	s := r.Segments()
-	return len(s) > 0 && s[len(s)-1].Kind == mapping.Greedy
-}
-
-// spellings says whether a path that the glob of a route matches may or must
-// end with a slash.
-func spellings(r mapping.Resource) []bool {
-	s := r.Segments()
-	switch {
-	case r.TrailingSlash():
-		return []bool{true}
-	case len(s) > 0 && s[len(s)-1].Kind != mapping.Literal:
-		return []bool{false, true}
+// lookBelow reports whether the routes below a node need to be looked at one by
+// one. Where nothing is held one Deny may stand for all of them.
+func (g *guards) lookBelow(w *walker, n *node, s *state, p positions, segments []string, guard string) bool {
+	at := instance{segments: segments}
+	if guard != "" && covers(guard, at.glob()) {
+		g.protects = g.protects || g.unheldIn(n) > 0
+		return false
 	}
-	return []bool{false}
-}
-
-// verdict is what Permits says of every path of an instance.
-func (g *guards) verdict(p instance) mapping.Verdict {
-	return g.table.DecideSpelling(g.held, g.verb, p.segments, p.slash, func(slash bool) bool {
-		return g.coveredByPattern(instance{segments: p.segments, slash: slash}.glob())
-	})
-}
-
-func (g *guards) check(p instance) {
-	verdict := g.verdict(p)
-	if verdict.Allowed || verdict.Route == nil {
-		return
+	if g.heldIn(n) > 0 || n.isMethod() {
+		return true
 	}
-	g.globs[p.glob()] = true
-	if verdict.Reason == mapping.NotHeld {
-		g.protect(p)
-	} // else another spelling of something held: nothing hides behind it
+	if !matchesSeveral(w, n, s, p, segments) {
+		return true
+	}
+	whole := at.glob()
+	if !n.param {
+		whole += "*"
+	}
+	if !g.spares(whole) {
+		return true
+	}
+	at.node, at.state = n, s
+	g.protect(&w.globber, at, whole)
+	g.hidden.join(n.chars)
+	return false
 }
 
-// protect denies an instance of a route that is not held, however a client
-// spells what the Allows' wildcards run over.
-func (g *guards) protect(p instance) {
+// matchesSeveral reports whether a walk finds more than one instance below.
+func matchesSeveral(w *walker, n *node, s *state, p positions, segments []string) bool {
+	found := 0
+	sub := walker{globber: w.globber}
+	sub.enter = func(*node, *state, positions, []string) bool { return true }
+	sub.visit = func(instance) bool {
+		found++
+		return found < 2
+	}
+	sub.below(n, s, p, segments)
+	return found > 1
+}
+
+// deny adds one instance.
+func (g *guards) deny(allow *globber, p instance, why mapping.Reason) {
+	switch why {
+	case mapping.NotHeld:
+		g.protect(allow, p, p.glob())
+	case mapping.NoRoute:
+	default: // another spelling of something held: nothing hides behind it
+		if !g.noSlash {
+			g.add(p.glob())
+		}
+	}
+}
+
+func (g *guards) add(glob string) {
+	if _, known := g.needs[glob]; !known {
+		g.needs[glob] = need{glob: glob, forced: !g.spares(glob)}
+	}
+}
+
+// protect denies an instance of a route that is not held, or all that begins so,
+// however a client spells what the Allow's wildcards run over.
+func (g *guards) protect(allow *globber, p instance, glob string) {
 	g.protects = true
-	g.globs[p.glob()] = true
-	for _, at := range p.hidden {
-		g.hidden[p.segments[at]] = true
-	}
-	for _, other := range p.respelt() {
-		g.globs[other.glob()] = true
-	}
-}
-
-func (g *guards) coveredByPattern(glob string) bool {
-	return slices.ContainsFunc(g.patterns, func(p string) bool { return covers(p, glob) })
-}
-
-// depth adds the guard against what lies below a held parameter and is known to
-// nobody: {id} is one segment, ?* is any number of them. It is left out where a
-// held route or pattern lies there.
-func (g *guards) depth(allowed mapping.Resource) {
-	s := allowed.Segments()
-	if len(s) == 0 || s[len(s)-1].Kind != mapping.Param || allowed.TrailingSlash() {
+	g.add(glob)
+	if g.encoded {
 		return
 	}
-	below := append(slices.Clone(s), mapping.Segment{Kind: mapping.Greedy})
-	if guard := allowed.Glob() + "/?*"; !g.heldWithin(below, guard) {
-		g.globs[guard] = true
+	tail := strings.TrimPrefix(glob, p.glob()) // what follows the instance
+	hidden := hiddenBy(allow, p, tail == "")
+	for _, at := range hidden {
+		g.hidden.addAll(p.segments[at])
+	}
+	for _, other := range respelt(p, hidden) {
+		g.add(other.glob() + tail)
 	}
 }
 
-// heldWithin reports whether a path of a held route or pattern may lie in a
-// glob, given as such and by its segments.
-func (g *guards) heldWithin(segments []mapping.Segment, glob string) bool {
-	for _, k := range g.known {
-		if !g.held.Holds(k) {
-			continue
+// hiddenBy lists the places of an instance's literals that a wildcard of the
+// glob may run over. whole says that the instance is a path, not how paths begin.
+func hiddenBy(allow *globber, p instance, whole bool) []int {
+	var list []int
+	at := allow.start()
+	for i, s := range p.segments {
+		if i > 0 && s != free && wildcardTakes(allow, &at, p, i, whole) {
+			list = append(list, i)
 		}
-		a := aligner{allowed: segments, known: k.Resource.Segments(), longest: max(g.longest, len(segments)) + 1}
-		a.visit = func([]string, []int) bool { return false }
-		if !a.run() {
-			return true
-		}
+		at = takeSegment(allow, &at, s)
+		at = allow.step(&at, '/')
 	}
-	return slices.ContainsFunc(g.patterns, func(p string) bool { return meet(p, glob) })
+	return list
+}
+
+func takeSegment(g *globber, p *positions, s string) positions {
+	if s == free {
+		return g.runFree(p)
+	}
+	return g.run(p, s)
+}
+
+// wildcardTakes reports whether the glob matches the instance, or a path that
+// goes on from it, with a wildcard at its i-th segment.
+func wildcardTakes(allow *globber, before *positions, p instance, i int, whole bool) bool {
+	at := allow.run(before, p.segments[i])
+	allow.literals(before, func(segment string, next positions) {
+		for w := range next {
+			if segment == p.segments[i] {
+				at[w] &^= next[w]
+			}
+		}
+	})
+	for _, s := range p.segments[i+1:] {
+		at = allow.step(&at, '/')
+		at = takeSegment(allow, &at, s)
+	}
+	if !whole {
+		return !allow.empty(&at)
+	}
+	if p.slash {
+		at = allow.step(&at, '/')
+	}
+	return allow.ends(&at)
+}
+
+// respelt lists an instance in the other spellings of its hidden literals.
+func respelt(p instance, hidden []int) []instance {
+	list := []instance{p}
+	for _, at := range hidden {
+		forms := append([]string{p.segments[at]}, reservedSpellings(p.segments[at])...)
+		if len(list)*len(forms) > mostSpellings {
+			return []instance{p.widened(hidden)}
+		}
+		var longer []instance
+		for _, q := range list {
+			for _, form := range forms {
+				longer = append(longer, q.with(at, form))
+			}
+		}
+		list = longer
+	}
+	return list[1:] // the first is the instance itself
+}
+
+// mostSpellings bounds the spellings of one instance: beyond it one wider Deny
+// stands for all of them.
+const mostSpellings = 16
+
+func (p instance) widened(hidden []int) instance {
+	for _, at := range hidden {
+		p = p.with(at, reservedAsStars(p.segments[at]))
+	}
+	return p
+}
+
+func (p instance) with(at int, segment string) instance {
+	p.segments = slices.Clone(p.segments)
+	p.segments[at] = segment
+	return p
+}
+
+// depth is the guard against what lies below a held parameter and is known to
+// nobody: {id} is one segment, ?* is any number of them. It is left out where
+// something held lies there.
+func (g *guards) depth(r route) (guard string) {
+	s := r.template.Resource.Segments()
+	if len(s) == 0 || s[len(s)-1].Kind != mapping.Param || r.template.Resource.TrailingSlash() {
+		return ""
+	}
+	guard = r.glob + "/?*"
+	if !g.spares(guard) {
+		return ""
+	}
+	g.needs[guard] = need{glob: guard, unknown: true}
+	return guard
 }
 
 // slashPattern looks at patterns such as users/*: they match users/ without
@@ -163,56 +238,56 @@ func (g *guards) slashPattern(pattern string) {
 	if !strings.HasSuffix(spelling, "/") {
 		return
 	}
-	for _, k := range g.known {
-		glob := k.Resource.Glob()
+	for i, r := range g.tree.routes {
+		resource := r.template.Resource
 		// A path of the route has as many slashes as the route has segments.
-		tooMany := strings.Count(spelling, "/") > len(k.Resource.Segments()) && !isGreedy(k.Resource)
-		if tooMany || g.held.Holds(k) || k.Resource.TrailingSlash() || g.coveredByPattern(glob) || !meet(spelling, glob+"/") {
+		tooMany := strings.Count(spelling, "/") > len(resource.Segments())+1 && !isGreedy(resource)
+		if tooMany || g.held[i] || resource.TrailingSlash() || g.permittedByPattern(r.glob) || !meet(spelling, r.glob+"/") {
 			continue
 		}
 		if hasWildcard(spelling) {
-			g.protect(everyPath(k.Resource))
-		} else {
-			g.check(instance{segments: strings.Split(strings.TrimSuffix(spelling, "/"), "/"), slash: true})
+			p, hidden := everyPath(r)
+			g.protects = true
+			g.add(p.glob())
+			for _, at := range hidden {
+				g.hidden.addAll(p.segments[at])
+			}
+			for _, other := range respelt(p, hidden) {
+				g.add(other.glob())
+			}
+			continue
 		}
+		g.denySpelling(strings.Split(strings.TrimSuffix(spelling, "/"), "/"))
 	}
 }
 
-// everyPath is a route as one instance, with a slash at its end.
-func everyPath(r mapping.Resource) instance {
-	p := instance{slash: true}
-	for i, s := range r.Segments() {
+// denySpelling denies one path with a slash at its end unless it is permitted.
+func (g *guards) denySpelling(segments []string) {
+	p := instance{segments: segments, slash: len(segments) > 1}
+	allowed, why := g.verdict(p)
+	if allowed || why == mapping.NoRoute {
+		return
+	}
+	g.protects = g.protects || why == mapping.NotHeld
+	g.add(p.glob())
+}
+
+// everyPath is a route as one instance with a slash at its end, and the places
+// of its literals.
+func everyPath(r route) (p instance, literals []int) {
+	p = instance{segments: []string{string(r.template.Verb)}, slash: true}
+	for i, s := range r.template.Resource.Segments() {
 		if s.Kind == mapping.Literal {
 			p.segments = append(p.segments, s.Text)
-			p.hidden = append(p.hidden, i)
+			literals = append(literals, i+1)
 		} else {
 			p.segments = append(p.segments, free)
 		}
 	}
-	return p
+	return p, literals
 }
 
-// HoldsWhole reports whether every path of a route is permitted: the route and
-// whatever more specific one takes paths of it away, or patterns that cover it.
-func HoldsWhole(t *mapping.Table, h mapping.Held, v mapping.Verb, route mapping.Resource) bool {
-	g := newGuards(t, h, v)
-	if g.coveredByPattern(route.Glob()) {
-		return true
-	}
-	known := slices.ContainsFunc(g.known, func(k *mapping.Template) bool {
-		return k.Resource.Shape() == route.Shape() && h.Holds(k)
-	})
-	return known && !slices.ContainsFunc(g.known, func(k *mapping.Template) bool { return g.takesAway(route, k.Resource) })
-}
-
-// takesAway reports whether some path of a route is one of another route that is
-// not held. A slash at the end of something held takes nothing away.
-func (g *guards) takesAway(route, known mapping.Resource) bool {
-	a := aligner{allowed: route.Segments(), known: known.Segments(), routed: true, longest: g.longest + 1}
-	a.visit = func(segments []string, _ []int) bool {
-		return !slices.ContainsFunc(spellings(route), func(slash bool) bool {
-			return g.verdict(instance{segments: segments, slash: slash}).Reason == mapping.NotHeld
-		})
-	}
-	return !a.run()
+func isGreedy(r mapping.Resource) bool {
+	s := r.Segments()
+	return len(s) > 0 && s[len(s)-1].Kind == mapping.Greedy
 }

@@ -142,7 +142,7 @@ func TestHoldsWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := policy.HoldsWhole(table, held, "GET", r); got != want {
+		if got := policy.Prepare(table).HoldsWhole(held, "GET", r); got != want {
 			t.Errorf("%s: %v, want %v", route, got, want)
 		}
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,25 +16,24 @@ import (
 //     could hide a denied literal;
 //   - an encoded slash where the policy protects a route: orders/1%2Fsecret
 //     could be read as orders/1/secret.
-func standing(hidden map[string]bool, protects bool) []string {
-	list := []string{
-		"*//*",
-		"*/.", "*/..", "*/./*", "*/../*",
-		"*%2e*", "*%2E*",
-		"*%2F..*", "*%2f..*", "*/..%2*",
-	}
+func standing(hidden charset, protects bool) []string {
+	list := []string{"*//*", "*/.", "*/..", "*/./*", "*/../*", "*%2e*", "*%2E*"}
 	if protects {
 		list = append(list, "*%2F*", "*%2f*")
+	} else {
+		list = append(list, "*%2F..*", "*%2f..*", "*/..%2*")
 	}
-	escapes := map[string]bool{}
-	for literal := range hidden {
-		for i := range len(literal) {
-			for _, e := range escapesOf(literal[i]) {
-				escapes["*"+e+"*"] = true
+	for c := byte(0); c < 0x80; c++ {
+		if !hidden.has(c) {
+			continue
+		}
+		for _, e := range escapesOf(c) {
+			if glob := "*" + e + "*"; !slices.Contains(list, glob) {
+				list = append(list, glob)
 			}
 		}
 	}
-	return append(list, sorted(escapes)...)
+	return list
 }
 
 // isUnreserved reports whether a character never needs to be encoded (RFC 3986,
