@@ -98,33 +98,39 @@ func (c *counter) one() {
 }
 
 func (w *walker) walk(c caller) (map[string]outcome, error) {
-	w.verdicts = w.verdicts[:0]
-	for _, p := range w.index.probes {
-		w.verdicts = append(w.verdicts, w.api.table.Decide(c.held, p.method, p.path))
-	}
+	w.permit(c)
 	globs := globsOf(w.api.table, c.held)
 	one, err := w.try(naiveDocument(globs), nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s, naive: %w", c.name, err)
 	}
-	list := arrayDocument(globs)
 	many := one // the same resources allow the same
-	many.bytes = answerBytes(list)
+	many.bytes = answerBytes(arrayDocument(globs))
+
 	began := time.Now()
 	compiled := w.api.prepared.Compile(c.held, tabletest.Now, w.o.maxBytes-envelope())
 	took := time.Since(began)
-	mine, err := w.try(compiled.Document(request), compiled)
+	d, report := compiled.Document(request), compiled.Report()
+	mine, err := w.try(d, &report)
 	if err != nil {
 		return nil, fmt.Errorf("%s, ours: %w", c.name, err)
 	}
-	mine.compile = took
-	w.checkReport(&mine, c, compiled)
+	mine.compile, mine.steps = took, report.Steps
+	w.checkReport(&mine, c, d, report)
 	return map[string]outcome{naive: one, array: many, ours: mine}, nil
 }
 
-// try compares a document with Permits, probe by probe. compiled is nil for
+// permit asks for each probe what Permits says, the definition.
+func (w *walker) permit(c caller) {
+	w.verdicts = w.verdicts[:0]
+	for _, p := range w.index.probes {
+		w.verdicts = append(w.verdicts, w.api.table.Decide(c.held, p.method, p.path))
+	}
+}
+
+// try compares a document with Permits, probe by probe. The report is nil for
 // documents that are not ours.
-func (w *walker) try(d policy.Document, compiled *policy.Compiled) (outcome, error) {
+func (w *walker) try(d policy.Document, report *policy.Report) (outcome, error) {
 	o := outcome{bytes: answerBytes(d)}
 	for _, s := range d.Statement {
 		o.resources += len(s.Resource)
@@ -139,7 +145,7 @@ func (w *walker) try(d policy.Document, compiled *policy.Compiled) (outcome, err
 		switch {
 		case said == policy.Allowed && v.Reason == mapping.SlashSpelling:
 			o.slash++
-			if compiled != nil {
+			if report != nil {
 				o.note("allowed, slash_spelling", w.index.probes[i])
 			}
 		case said == policy.Allowed && !v.Allowed && v.Reason != mapping.NoRoute:
@@ -153,14 +159,13 @@ func (w *walker) try(d policy.Document, compiled *policy.Compiled) (outcome, err
 		}
 		suspects = append(suspects, i)
 	}
-	w.sortOut(&o, d, compiled, under)
+	w.sortOut(&o, d, report, under)
 	return o, w.check(d, append(suspects, under...))
 }
 
 // checkReport tries the witnesses of what the report says.
-func (w *walker) checkReport(o *outcome, c caller, compiled *policy.Compiled) {
-	d, report := compiled.Document(request), compiled.Report()
-	wrong := func(what, witness string, said policy.Decision, permitted bool) {
+func (w *walker) checkReport(o *outcome, c caller, d policy.Document, report policy.Report) {
+	try := func(what, witness string, said policy.Decision, permitted bool) {
 		method, path, _ := strings.Cut(witness, " ")
 		p := probe{method: method, path: path, text: method + path}
 		got := policy.Evaluate(d, p.arn(), tabletest.Now, netip.Addr{})
@@ -170,10 +175,10 @@ func (w *walker) checkReport(o *outcome, c caller, compiled *policy.Compiled) {
 		}
 	}
 	for _, one := range report.Collisions {
-		wrong("collision", one.Witness, policy.ExplicitlyDenied, true)
+		try("collision", one.Witness, policy.ExplicitlyDenied, true)
 	}
 	for _, one := range report.Unguarded {
-		wrong("unguarded path", one.Witness, policy.Allowed, false)
+		try("unguarded path", one.Witness, policy.Allowed, false)
 	}
 }
 
@@ -194,11 +199,9 @@ func shortest(examples []string) []string {
 
 // sortOut tells the permitted probes that the document does not allow by
 // whether the report lists a collision with the Deny that stops them.
-func (w *walker) sortOut(o *outcome, d policy.Document, compiled *policy.Compiled, under []int) {
+func (w *walker) sortOut(o *outcome, d policy.Document, report *policy.Report, under []int) {
 	reported := map[int32]bool{}
-	if compiled != nil {
-		report := compiled.Report()
-		o.steps = report.Steps
+	if report != nil {
 		for _, c := range report.Collisions {
 			// A Deny that the document does not have explains nothing.
 			if !denies(d, c.Deny) {
