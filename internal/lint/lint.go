@@ -1,0 +1,160 @@
+package lint
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"scopegate/mapping"
+	"scopegate/policy"
+)
+
+// Table is what is looked at: a table of a store, or one that a file would make.
+type Table struct {
+	API     mapping.API
+	Entries []Entry         // of API alone; a permission may stand there twice
+	Routes  []mapping.Route // registered beside those the permissions name
+	// Complete says that the table lists every route of the API.
+	Complete bool
+	Trust    []mapping.Trust // the table's own; nil for none
+}
+
+// Entry is one permission and where it stands.
+type Entry struct {
+	Place      int // in its file, counted from 1; 0 in a store
+	Permission mapping.Permission
+}
+
+// Options say how policies are made. They are the authorizer's settings.
+type Options struct {
+	Now      time.Time // expired permissions are held by nobody
+	MaxBytes int       // of the whole minified answer: POLICY_MAX_BYTES
+	NoExpiry bool      // POLICY_EXPIRY=off: policies hold no conditions on time
+	// ExplicitDeny is POLICY_EXPLICIT_DENY=on: policies also deny whatever they
+	// do not allow.
+	ExplicitDeny bool
+	// Configured is whom the authorizer knows: tenants before issuers, each with
+	// all its audiences. A table without a trust list believes the first. Nil
+	// means that nothing is known.
+	Configured []mapping.Trust
+	// Progress, if not nil, is told how many of how many policies are made. It is
+	// not called from several goroutines at once.
+	Progress func(done, of int)
+}
+
+// Result is what was found out about one table.
+type Result struct {
+	ARN         string    `json:"arn"`
+	Stage       string    `json:"stage"`
+	Complete    bool      `json:"complete"`
+	Permissions int       `json:"permissions"` // each once
+	Expired     int       `json:"expired"`     // of them
+	Routes      int       `json:"routes"`      // a route of ANY counts once
+	MaxBytes    int       `json:"maxBytes"`    // of a whole answer
+	Budget      int       `json:"budget"`      // bytes that its policy document may have
+	Findings    []Finding `json:"findings"`    // errors first
+	Callers     []Caller  `json:"callers"`     // the largest policies first
+}
+
+// Errors counts the findings that make the table unfit for use.
+func (r Result) Errors() int { return r.count(Error) }
+
+// Warnings counts the other findings.
+func (r Result) Warnings() int { return r.count(Warning) }
+
+func (r Result) count(s Severity) (n int) {
+	for _, f := range r.Findings {
+		if f.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Check looks at one table. The error is ctx's, or says that the entries are not
+// all of the table's API.
+func Check(ctx context.Context, t Table, o Options) (Result, error) {
+	once, findings := duplicates(t.Entries)
+	c, err := prepare(t, once, o)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{
+		ARN: t.API.ARN, Stage: t.API.Stage, Complete: t.Complete, Permissions: len(once), Routes: routes(t, once),
+		MaxBytes: o.MaxBytes, Budget: c.budget,
+	}
+	for _, e := range once {
+		if !current(e.Permission, o.Now) {
+			result.Expired++
+		}
+	}
+	weighed, err := c.weigh(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	result.Findings = append(weighed.findings(), slices.Concat(findings, overlaps(once, o.Now), c.unheld(), missingTrust(t, o))...)
+	sortFindings(result.Findings)
+	result.Callers = weighed.callers()
+	return result, nil
+}
+
+// checker has one table ready for questions.
+type checker struct {
+	Options
+	entries    []Entry // each permission once
+	table      *mapping.Table
+	prepared   *policy.Prepared
+	budget     int
+	principals []mapping.Trust // whom the table believes, for made-up audiences
+}
+
+func prepare(t Table, once []Entry, o Options) (*checker, error) {
+	permissions := make([]mapping.Permission, len(once))
+	for i, e := range once {
+		permissions[i] = e.Permission
+	}
+	principals := principalsOf(t, once, o)
+	table, err := mapping.NewTable(mapping.Source{
+		API: t.API, Permissions: permissions, Routes: t.Routes, Complete: t.Complete, Trust: principals,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("lint: %w", err)
+	}
+	return &checker{
+		Options: o, entries: once, table: table, prepared: policy.Prepare(table),
+		budget: DocumentBudget(o.MaxBytes), principals: principals,
+	}, nil
+}
+
+// besides is what an answer holds beside its policy document, in bytes: the
+// context, the principal and the members' names.
+const besides = 700
+
+// DocumentBudget is how many bytes of an answer are left for its policy document.
+func DocumentBudget(maxBytes int) int { return max(maxBytes-besides, 1) }
+
+// routes counts the routes of a table.
+func routes(t Table, once []Entry) int {
+	ids := map[string]bool{}
+	for _, r := range t.Routes {
+		ids[r.ID()] = true
+	}
+	for _, e := range once {
+		if r, ok := e.Permission.Route(); ok {
+			ids[r.ID()] = true
+		}
+	}
+	return len(ids)
+}
+
+func current(p mapping.Permission, now time.Time) bool {
+	return p.ExpiresAt.IsZero() || now.Before(p.ExpiresAt)
+}
+
+// active lists the permissions that somebody may hold.
+func active(entries []Entry, now time.Time) []Entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool {
+		return e.Permission.Registered || !current(e.Permission, now)
+	})
+}
