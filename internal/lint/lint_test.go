@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -129,40 +128,6 @@ func worldOf(t testing.TB, of lint.Table, r lint.Result) world {
 func (w world) document(k lint.Caller) policy.Document {
 	held := w.table.Held(principal(k), tabletest.Now)
 	return w.prepared.Compile(held, tabletest.Now, w.budget).Document(policy.Request{End: tabletest.Now.Add(time.Hour)})
-}
-
-// ask decides about a request written as "GET /users/1", by the definition and by
-// the caller's policy.
-func (w world) ask(k lint.Caller, request string) (permitted bool, says policy.Decision) {
-	method, path, _ := strings.Cut(request, " ")
-	arn := policy.ARN{API: tabletest.API, Method: method, Path: path}.String()
-	return w.table.Permits(principal(k), method, path, tabletest.Now), policy.Evaluate(w.document(k), arn, tabletest.Now, netip.Addr{})
-}
-
-// checkWitnesses looks whether every witness of a result shows what its finding
-// says.
-func checkWitnesses(t testing.TB, of lint.Table, r lint.Result) {
-	t.Helper()
-	w := worldOf(t, of, r)
-	for _, f := range r.Findings {
-		if f.Witness == "" {
-			continue
-		}
-		k := callerNamed(t, r, f.Callers[0])
-		permitted, says := w.ask(k, f.Witness)
-		switch f.Kind {
-		case lint.Collision, lint.WholeCollision:
-			if !permitted || says != policy.ExplicitlyDenied {
-				t.Errorf("%s of %s: %s: permitted %t, %s", f.Kind, k.Name, f.Witness, permitted, says)
-			}
-		case lint.Unguarded, lint.Folded:
-			if permitted || says != policy.Allowed {
-				t.Errorf("%s of %s: %s: permitted %t, %s", f.Kind, k.Name, f.Witness, permitted, says)
-			}
-		default:
-			t.Errorf("a %s has witness %s", f.Kind, f.Witness)
-		}
-	}
 }
 
 func TestASoundTableHasNoFinding(t *testing.T) {
