@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -90,37 +89,5 @@ func TestEverySingleScopeCallerReachesWhatItListsAndNothingElse(t *testing.T) {
 	}
 	if asked < 20_000 {
 		t.Errorf("only %d requests were looked at", asked)
-	}
-}
-
-func BenchmarkCompile(b *testing.B) {
-	permissions := shop()
-	table := tabletest.Table(permissions...)
-	for _, n := range []int{1, 4, 8} {
-		var held []string
-		for _, p := range permissions {
-			for _, s := range p.Requires.Scopes {
-				if len(held) < 3*n {
-					held = append(held, s)
-				}
-			}
-		}
-		caller := tabletest.Caller(held...)
-		set := table.Held(caller, tabletest.Now)
-		b.Run(fmt.Sprintf("%d routes held", set.Len()), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				policy.Compile(table, set, tabletest.Now)
-			}
-		})
-	}
-}
-
-func BenchmarkPermits(b *testing.B) {
-	table := tabletest.Table(shop()...)
-	held := table.Held(tabletest.Caller("orders.read"), tabletest.Now)
-	b.ReportAllocs()
-	for b.Loop() {
-		table.Decide(held, "GET", "/v2/orders/7/actions/8")
 	}
 }
