@@ -162,7 +162,7 @@ tokens. This command runs all of it on one machine and edits permission tables.
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.AddCommand(p.devCommand(), p.tokenCommand(), p.importCommand(), p.explainCommand(), p.migrateCommand())
+	root.AddCommand(p.devCommand(), p.tokenCommand(), p.importCommand(), p.explainCommand(), p.lintCommand(), p.migrateCommand())
 	return root
 }
 

@@ -138,17 +138,27 @@ func tooLarge(err error) bool {
 	return errors.As(err, &f) && f.Reason == authorizer.TooLarge
 }
 
-// source is where tables and settings of an explanation come from.
+// source is where tables and settings come from.
 type source struct {
 	settings config.Settings
 	tables   store.Tables
 	close    func() error
 }
 
-// explained opens the tables. With --dev the settings are the local stack's.
+// explained opens the tables of an explanation.
 func (p *program) explained(ctx context.Context, a asked) (source, error) {
-	if a.dev != "" {
-		r, ready, err := openRemote(ctx, a.dev)
+	role := config.Store
+	if a.token != "" || p.env("TOKEN") != "" && !a.describes() {
+		role = config.Authorizer
+	}
+	return p.opened(ctx, a.where, role)
+}
+
+// opened opens tables, and with them the settings of a role. With --dev these are
+// the local stack's.
+func (p *program) opened(ctx context.Context, at where, role config.Role) (source, error) {
+	if at.dev != "" {
+		r, ready, err := openRemote(ctx, at.dev)
 		if err != nil {
 			return source{}, err
 		}
@@ -159,15 +169,11 @@ func (p *program) explained(ctx context.Context, a asked) (source, error) {
 		settings, err := config.Load(environ, config.Authorizer)
 		return source{settings, r, func() error { return nil }}, err
 	}
-	role := config.Store
-	if a.token != "" || p.env("TOKEN") != "" && !a.describes() {
-		role = config.Authorizer
-	}
 	settings, err := p.settings(role)
 	if err != nil {
 		return source{}, err
 	}
-	s, err := p.openStore(ctx, a.data, false)
+	s, err := p.openStore(ctx, at.data, false)
 	if err != nil {
 		return source{}, err
 	}

@@ -168,7 +168,7 @@ func (c *checker) distinct(list []Caller) []Caller {
 }
 
 // name is unique: what the caller brings, and where the table tells them apart
-// the kind of principal and the tenant.
+// the kind of principal (who has scopes is a user) and the tenant.
 func (c *checker) name(k Caller) string {
 	parts := []string{}
 	add := func(what string, values []string) {
@@ -188,7 +188,7 @@ func (c *checker) name(k Caller) string {
 		add("role", k.Roles)
 		add("group", k.Groups)
 	}
-	if k.PrincipalType != "" && (c.tellsKinds() || k.Kind == Everything) {
+	if k.PrincipalType != "" && (k.Kind == Everything || len(k.Scopes) == 0 && c.tellsKinds()) {
 		parts = append(parts, string(k.PrincipalType))
 	}
 	if len(c.principals) > 1 {

@@ -56,7 +56,7 @@ func TestCallers(t *testing.T) {
 		},
 		"apps and users, where they hold something else": {
 			nil, []mapping.Permission{r(members{"role": "R", "principalType": "app"}), r(members{"role": "R", "scope": "s1"})},
-			[]string{"role R, app", "scope s1, role R, user", "everything, user", "everything, app"},
+			[]string{"role R, app", "scope s1, role R", "everything, user", "everything, app"},
 		},
 		"what is held besides by everybody": {
 			nil, []mapping.Permission{r(members{"authenticated": true}), r(members{"scope": "s1 s2"})},
