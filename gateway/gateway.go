@@ -128,7 +128,7 @@ func (g *Gateway) report(d *Decision, w *statusWriter, start time.Time) {
 // authorize finds the outcome of a routed call; the answer is non-nil if it is
 // Allowed.
 func (g *Gateway) authorize(c *call, d *Decision) *answer {
-	if g.resourcePolicy(c) == policy.ExplicitlyDenied {
+	if g.closedByResourcePolicy(c) {
 		d.Outcome = ExplicitlyDenied
 		return nil
 	}
@@ -207,16 +207,14 @@ func (g *Gateway) invoke(ctx context.Context, event []byte) (b []byte, err error
 	return b, err
 }
 
-func (g *Gateway) resourcePolicy(c *call) policy.Decision {
-	if g.cfg.ResourcePolicy == nil {
-		return policy.NotMatched
-	}
-	return policy.Evaluate(*g.cfg.ResourcePolicy, c.arn, c.at, c.ip)
+// closedByResourcePolicy reports whether the authorizer need not be asked.
+func (g *Gateway) closedByResourcePolicy(c *call) bool {
+	p := g.cfg.ResourcePolicy
+	return p != nil && policy.Evaluate(*p, c.arn, c.at, c.ip) == policy.ExplicitlyDenied
 }
 
-// decide evaluates an answer for this very method and path. Where the document
-// says nothing, a resource policy's Allow allows (AWS: "How API Gateway resource
-// policies affect authorization workflow", table A).
+// decide evaluates an answer for this very method and path, together with the
+// resource policy.
 func (g *Gateway) decide(c *call, a *answer) Outcome {
 	if a.simple {
 		if a.permitted {
@@ -224,14 +222,11 @@ func (g *Gateway) decide(c *call, a *answer) Outcome {
 		}
 		return Denied
 	}
-	switch policy.Evaluate(a.document, c.arn, c.at, c.ip) {
+	switch policy.EvaluateBoth(a.document, g.cfg.ResourcePolicy, c.arn, c.at, c.ip) {
 	case policy.Allowed:
 		return Allowed
 	case policy.ExplicitlyDenied:
 		return ExplicitlyDenied
-	}
-	if g.resourcePolicy(c) == policy.Allowed {
-		return Allowed
 	}
 	return Denied
 }

@@ -25,51 +25,99 @@ const patience = 8
 // match goes back to the last * only: to match as little as possible before it
 // was never wrong. It also says how many steps it took.
 func match(glob, s string) (matched bool, steps int) {
+	read := len(glob)
+	glob, s, same := cutEnds(glob, s)
 	// All but the stars take at least a byte each.
-	if len(glob) > len(s) && len(glob)-strings.Count(glob, "*") > len(s) {
-		return false, len(glob)
+	if !same || len(glob) > len(s) && len(glob)-strings.Count(glob, "*") > len(s) {
+		return false, read
 	}
-	g := literalPrefix(glob, s)
-	i, star, mark, vain := g, -1, 0, 0
+	g, i := 0, 0
+	after, mark, vain := -1, 0, 0 // after is the place behind the last *
+	var run string                // what stands there
 	for i < len(s) {
+		if size, n := matchRune(glob[g:], s[i:]); n > 0 {
+			g, i = g+size, i+n
+			continue
+		}
 		switch {
 		case g < len(glob) && glob[g] == '*':
-			star, mark = g, i
-			g++
-			continue
-		case g < len(glob) && glob[g] == '?':
-			g++
-			i += runeLen(s[i:])
-			continue
-		case g < len(glob) && glob[g] == s[i]:
-			if n := sameRune(glob[g:], s[i:]); n > 0 {
-				g += n
-				i += n
-				continue
-			}
+			g = len(glob) - len(strings.TrimLeft(glob[g:], "*"))
+			after, mark, run = g, i, literal(glob[g:])
+		case after < 0:
+			return false, read + i
+		default:
+			vain += i - mark + 1
+			g, mark = after, mark+runeLen(s[mark:])
 		}
-		if star < 0 {
-			return false, i
+		if g == len(glob) {
+			return true, read + i + vain
 		}
-		if vain += i - mark + 1; vain > patience*len(s) {
-			matched, more := matchSlowly(glob[star:], s[mark:])
-			return matched, star + mark + vain + more
+		if vain > patience*len(s) {
+			matched, more := matchSlowly(glob[after-1:], s[mark:])
+			return matched, read + mark + vain + more
 		}
-		mark += runeLen(s[mark:])
-		g, i = star+1, mark
+		n := strings.Index(s[mark:], run)
+		if n < 0 {
+			return false, read + len(s) + vain
+		}
+		mark += n
+		i = mark
 	}
-	return strings.Trim(glob[g:], "*") == "", len(glob) + i + vain
+	return strings.Trim(glob[g:], "*") == "", read + i + vain
 }
 
-// literalPrefix is how far both are the same ASCII characters, up to the first
-// wildcard: nearly all of two ARNs.
-func literalPrefix(glob, s string) int {
-	for i := range min(len(glob), len(s)) {
-		if c := glob[i]; c != s[i] || c == '*' || c == '?' || c >= utf8.RuneSelf {
-			return i
+// cutEnds takes from both what the glob says in ASCII before its first and
+// after its last wildcard, which is nearly all of two ARNs, and reports whether
+// it is the same.
+func cutEnds(glob, s string) (string, string, bool) {
+	n := 0
+	for ; n < len(glob) && isLiteral(glob[n]); n++ {
+		if n == len(s) || s[n] != glob[n] {
+			return "", "", false
 		}
 	}
-	return min(len(glob), len(s))
+	glob, s = glob[n:], s[n:]
+	g, i := len(glob), len(s)
+	for ; g > 0 && isLiteral(glob[g-1]); g, i = g-1, i-1 {
+		if i == 0 || s[i-1] != glob[g-1] {
+			return "", "", false
+		}
+	}
+	return glob[:g], s[:i], true
+}
+
+// isLiteral reports whether a byte of a glob is a character that stands for
+// itself. Such a one is never part of another character.
+func isLiteral(b byte) bool { return b < utf8.RuneSelf && b != '*' && b != '?' }
+
+// literal is how a glob begins, up to its first wildcard; nothing if that is no
+// UTF-8, where half a character might be found in a whole one.
+func literal(glob string) string {
+	n := 0
+	for n < len(glob) && glob[n] != '*' && glob[n] != '?' {
+		n++
+	}
+	if !utf8.ValidString(glob[:n]) {
+		return ""
+	}
+	return glob[:n]
+}
+
+// matchRune is how many bytes the characters have that glob and s begin with, 0
+// if the first doesn't match the second or is a *.
+func matchRune(glob, s string) (size, n int) {
+	if glob == "" || glob[0] == '*' {
+		return 0, 0
+	}
+	n = runeLen(s)
+	if glob[0] == '?' {
+		return 1, n
+	}
+	// Comparing bytes alone would take half a character for a whole one.
+	if glob[0] != s[0] || runeLen(glob) != n || glob[:n] != s[:n] {
+		return 0, 0
+	}
+	return n, n
 }
 
 // matchSlowly goes through s once with all places of the glob that can be
@@ -95,6 +143,7 @@ type places struct {
 	// before a character of that many bytes with that byte there: one set for
 	// each character would be too many, a glob may be all of Unicode
 	literal map[bytePlace][]uint64
+	scratch []uint64
 	end     int
 }
 
@@ -105,7 +154,8 @@ type bytePlace struct {
 
 func readPlaces(glob string) places {
 	words := (len(glob)-strings.Count(glob, "*"))/64 + 1
-	p := places{stay: make([]uint64, words), any: make([]uint64, words), literal: map[bytePlace][]uint64{}}
+	set := func() []uint64 { return make([]uint64, words) }
+	p := places{stay: set(), any: set(), scratch: set(), literal: map[bytePlace][]uint64{}}
 	for g := 0; g < len(glob); {
 		n := runeLen(glob[g:])
 		word, bit := p.end/64, uint64(1)<<(p.end%64)
@@ -136,36 +186,37 @@ func (p places) literals(char string, words, word int, bit uint64) {
 
 // step moves the set of reached places over one character.
 func (p places) step(at []uint64, char string) {
-	var sets [utf8.UTFMax][]uint64
-	known := true
-	for i := range len(char) {
-		sets[i] = p.literal[bytePlace{len(char), i, char[i]}]
-		known = known && sets[i] != nil
-	}
+	hits := p.hits(char)
 	carry := uint64(0)
 	for w := range at {
-		hit := uint64(0)
-		if known {
-			hit = ^hit
-			for i := range len(char) {
-				hit &= sets[i][w]
-			}
+		hit := p.any[w]
+		if hits != nil {
+			hit |= hits[w]
 		}
-		moved := at[w] & (hit | p.any[w])
+		moved := at[w] & hit
 		at[w] = at[w]&p.stay[w] | moved<<1 | carry
 		carry = moved >> 63
 	}
 }
 
-// sameRune is the number of bytes of the character that both begin with, 0 if
-// they begin with different ones. Their first bytes are the same. Comparing
-// bytes alone would take one half of a character for a whole one.
-func sameRune(a, b string) int {
-	n := runeLen(a)
-	if n != runeLen(b) || a[:n] != b[:n] {
-		return 0
+// hits are the places before a character, nil for none. They are good until the
+// next call.
+func (p places) hits(char string) []uint64 {
+	hits := p.literal[bytePlace{len(char), 0, char[0]}]
+	if len(char) == 1 || hits == nil {
+		return hits
 	}
-	return n
+	copy(p.scratch, hits)
+	for i := 1; i < len(char); i++ {
+		more := p.literal[bytePlace{len(char), i, char[i]}]
+		if more == nil {
+			return nil
+		}
+		for w := range p.scratch {
+			p.scratch[w] &= more[w]
+		}
+	}
+	return p.scratch
 }
 
 func runeLen(s string) int {

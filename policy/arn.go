@@ -21,7 +21,8 @@ type ARN struct {
 }
 
 // ParseARN reads a method or route ARN. Only the first five colons and the
-// first two slashes after them separate: a path may hold both.
+// first three slashes after them separate: a path may hold both. It goes through
+// s once and copies nothing of it; the error for a long one is short.
 func ParseARN(s string) (ARN, error) {
 	parts := strings.SplitN(s, ":", 6)
 	if len(parts) != 6 {
@@ -31,17 +32,17 @@ func ParseARN(s string) (ARN, error) {
 	if len(tail) != 3 {
 		return ARN{}, fmt.Errorf("method ARN: want {apiId}/{stage}/{method}[/{path}] after the account")
 	}
-	prefix := s[:len(s)-len(parts[5])] + tail[0]
+	prefix := s[:len(s)-len(parts[5])+len(tail[0])]
 	api, err := mapping.ParseAPI(prefix, tail[1])
 	if err != nil {
 		return ARN{}, fmt.Errorf("method ARN: %w", err)
 	}
-	method, path, hasPath := strings.Cut(tail[2], "/")
+	method, _, hasPath := strings.Cut(tail[2], "/")
 	switch {
 	case method == "":
 		return ARN{}, fmt.Errorf("method ARN: the method is empty")
 	case hasPath:
-		return ARN{API: api, Method: method, Path: "/" + path}, nil
+		return ARN{API: api, Method: method, Path: tail[2][len(method):]}, nil
 	case method == string(mapping.Connect):
 		return ARN{API: api, Method: method}, nil
 	}
