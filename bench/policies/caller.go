@@ -24,6 +24,9 @@ type caller struct {
 // nothing is the same deny-all however it is written. nothing counts those.
 func callersOf(a *api, o options) (list []caller, nothing int) {
 	add := func(kind, name string, scopes []string) {
+		if o.caller != "" && o.caller != name {
+			return
+		}
 		held := a.table.Held(tabletest.Caller(scopes...), tabletest.Now)
 		if held.Len() == 0 {
 			nothing++

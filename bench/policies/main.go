@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,9 +38,10 @@ const exitCodes = `Exit codes:
 // options are the flags.
 type options struct {
 	seed     uint64
-	random   int // sets of scopes drawn at random
-	maxBytes int // of a whole answer
-	worst    int // largest answers listed
+	random   int    // sets of scopes drawn at random
+	maxBytes int    // of a whole answer
+	worst    int    // largest answers listed
+	caller   string // measure this one alone, and show its policy
 	quick    bool
 	asJSON   bool
 	markdown bool
@@ -82,6 +84,7 @@ func command() *cobra.Command {
 	f.IntVar(&o.random, "random", 500, "sets that hold each scope with probability 1/2")
 	f.IntVar(&o.maxBytes, "max-bytes", 8192, "that the whole answer may have")
 	f.IntVar(&o.worst, "worst", 3, "list so many of the largest answers of each kind")
+	f.StringVar(&o.caller, "caller", "", `measure one caller alone, named as in the output ("random 7", a scope), and show its policy`)
 	f.BoolVar(&o.quick, "quick", false, "20 random sets and fewer paths")
 	f.BoolVar(&o.asJSON, "json", false, "write JSON")
 	f.BoolVar(&o.markdown, "markdown", false, "write a Markdown table")
@@ -90,7 +93,7 @@ func command() *cobra.Command {
 }
 
 func (o options) measure(cmd *cobra.Command, folder string) error {
-	if o.quick {
+	if o.quick && o.caller == "" {
 		o.random = min(o.random, 20)
 	}
 	if o.maxBytes <= envelope() {
@@ -110,6 +113,9 @@ func (o options) measure(cmd *cobra.Command, folder string) error {
 		results = append(results, r)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "done in %s\n", time.Since(began).Round(time.Second/10))
+	if o.caller != "" && !slices.ContainsFunc(results, func(r result) bool { return len(r.Groups) > 0 }) {
+		return fmt.Errorf("--caller %q: nobody of that name holds anything", o.caller)
+	}
 	if err := o.write(cmd.OutOrStdout(), results); err != nil {
 		return err
 	}

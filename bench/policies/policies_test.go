@@ -153,6 +153,7 @@ func TestWrongCommandLinesAndFilesAreUsage(t *testing.T) {
 		"an empty folder":    {t.TempDir()},
 		"no array":           {bad},
 		"less than envelope": {"testdata", "--max-bytes", "100"},
+		"an unknown caller":  {"testdata", "--caller", "orders.nobody"},
 	} {
 		var stdout, stderr bytes.Buffer
 		if code := run(args, &stdout, &stderr); code != exitUsage || stderr.Len() == 0 {
@@ -176,6 +177,16 @@ func TestTheSameSeedGivesTheSameFigures(t *testing.T) {
 	}
 	if text("2") == first {
 		t.Error("two seeds gave the same random sets")
+	}
+}
+
+func TestOneCallerIsShownWithItsPolicy(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{folder(t, "clock.json"), "--caller", "zones.home"}, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	if !strings.Contains(stderr.String(), "Allow PUT/zones/home\n") || strings.Contains(stdout.String(), "all scopes") {
+		t.Errorf("%s\n%s", stderr.String(), stdout.String())
 	}
 }
 

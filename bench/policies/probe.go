@@ -13,6 +13,7 @@ import (
 type probe struct {
 	method, path string
 	text         string // what follows the stage in the ARN: METHOD/path
+	ordinary     bool   // values that are no literal of the API, no slash at the end
 }
 
 // fresh is a value that no API has as a literal.
@@ -25,27 +26,26 @@ const fresh = "7x4k9"
 func probes(a *api, o options) []probe {
 	v := vocabularyOf(a.routes)
 	r := rand.New(rand.NewPCG(o.seed, 1))
-	paths := map[string]bool{}
+	paths := map[string]bool{} // whether they are ordinary
 	shapes := map[string]bool{}
 	for _, route := range a.routes {
-		if shape := route.Resource.Shape(); shapes[shape] {
+		if shapes[route.Resource.Shape()] {
 			continue
-		} else {
-			shapes[shape] = true
 		}
-		for _, p := range v.instances(route.Resource, r, o.quick) {
-			p = strings.TrimSuffix(p, "/")
-			paths[p+"/"] = true
-			if p != "" {
-				paths[p] = true
+		shapes[route.Resource.Shape()] = true
+		for i, p := range v.instances(route.Resource, r, o.quick) {
+			bare := strings.TrimSuffix(p, "/")
+			paths[bare+"/"] = paths[bare+"/"] || bare == "" && i == 0
+			if bare != "" {
+				paths[bare] = paths[bare] || i == 0
 			}
 		}
 	}
 	var list []probe
-	for path := range paths {
+	for path, ordinary := range paths {
 		for _, m := range mapping.Methods {
 			if knownRoute(a.table, string(m), path) {
-				list = append(list, probe{method: string(m), path: path, text: string(m) + path})
+				list = append(list, probe{method: string(m), path: path, text: string(m) + path, ordinary: ordinary})
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func unique(list []string) []string {
 	return slices.Compact(list)
 }
 
-// instances lists paths of a route: each parameter in turn has each value that
+// instances lists paths of a route, an ordinary one first: each parameter in turn has each value that
 // may mean trouble in its place, then several at once.
 func (v vocabulary) instances(res mapping.Resource, r *rand.Rand, quick bool) []string {
 	segments := res.Segments()

@@ -30,13 +30,17 @@ type group struct {
 	OverReach   int `json:"overReach"`
 	OverAllows  int `json:"overAllows"`
 	SlashAllows int `json:"slashAllows"` // a held route, in the spelling with a / that is not
-	Permitted   int `json:"permitted"`
-	Reported    int `json:"reportedUnderAllows"`
-	Unreported  int `json:"unreportedUnderAllows"`
+	// OrdinaryShut counts the permitted requests not allowed though no value in
+	// them is a literal of the API.
+	Permitted    int `json:"permitted"`
+	OrdinaryShut int `json:"ordinaryShut"`
+	Reported     int `json:"reportedUnderAllows"`
+	Unreported   int `json:"unreportedUnderAllows"`
 	// FalseReports counts the witnesses of reports that are none.
 	FalseReports int      `json:"falseReports"`
-	Examples     []string `json:"examples"` // of faults, the shortest
+	Examples     []string `json:"examples"` // of faults, the worst first
 	Worst        []worst  `json:"worst,omitempty"`
+	examples     []example
 }
 
 // worst is one of the largest answers.
@@ -79,6 +83,9 @@ func summarize(a *api, o options, callers []caller, outcomes []map[string]outcom
 			if len(sizes) == 0 {
 				continue
 			}
+			for _, e := range g.examples {
+				g.Examples = append(g.Examples, e.text)
+			}
 			slices.Sort(sizes)
 			g.Callers, g.MedianBytes, g.MaxBytes = len(sizes), sizes[len(sizes)/2], sizes[len(sizes)-1]
 			slices.SortStableFunc(g.Worst, func(a, b worst) int { return cmp.Compare(b.Bytes, a.Bytes) })
@@ -102,5 +109,6 @@ func (g *group) add(o outcome, budget int) {
 	g.Unreported += o.unreported
 	g.Permitted += o.permitted
 	g.FalseReports += o.falseReports
-	g.Examples = shortest(append(g.Examples, o.examples...))
+	g.OrdinaryShut += o.ordinaryShut
+	g.examples = telling(append(g.examples, o.examples...))
 }

@@ -23,17 +23,19 @@ import (
 // probes. A path that only its decoded reading finds a held route for is denied
 // by Permits and is nobody else's: allowing it is no fault.
 type outcome struct {
-	bytes int
-	over  int // allowed though Permits denies: a route that is not held
-	slash int // allowed though only the spelling without the / at the end is held
+	caller string
+	bytes  int
+	over   int // allowed though Permits denies: a route that is not held
+	slash  int // allowed though only the spelling without the / at the end is held
 	// Permitted and not allowed: by a Deny that Report lists as a collision, and
 	// otherwise.
 	reported, unreported int
 	permitted            int
+	ordinaryShut         int // of the ordinary ones, either way
 	falseReports         int // collisions and unguarded paths whose witness is none
 	resources            int
 	steps                []string
-	examples             []string
+	examples             []example
 	compile              time.Duration
 }
 
@@ -45,6 +47,7 @@ type walker struct {
 	verdicts []mapping.Verdict
 	said     []policy.Decision
 	random   *rand.Rand
+	progress io.Writer
 }
 
 // examine measures all callers of one API, each in the three ways.
@@ -56,7 +59,7 @@ func (o options) examine(a *api, progress io.Writer) (result, error) {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	done := counter{w: progress, of: len(callers)}
-	free := sync.Pool{New: func() any { return &walker{api: a, index: x, o: o} }}
+	free := sync.Pool{New: func() any { return &walker{api: a, index: x, o: o, progress: progress} }}
 	for i, c := range callers {
 		group.Go(func() error {
 			w := free.Get().(*walker)
@@ -100,7 +103,7 @@ func (c *counter) one() {
 func (w *walker) walk(c caller) (map[string]outcome, error) {
 	w.permit(c)
 	globs := globsOf(w.api.table, c.held)
-	one, err := w.try(naiveDocument(globs), nil)
+	one, err := w.try(c, naiveDocument(globs), nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s, naive: %w", c.name, err)
 	}
@@ -111,12 +114,15 @@ func (w *walker) walk(c caller) (map[string]outcome, error) {
 	compiled := w.api.prepared.Compile(c.held, tabletest.Now, w.o.maxBytes-envelope())
 	took := time.Since(began)
 	d, report := compiled.Document(request), compiled.Report()
-	mine, err := w.try(d, &report)
+	mine, err := w.try(c, d, &report)
 	if err != nil {
 		return nil, fmt.Errorf("%s, ours: %w", c.name, err)
 	}
 	mine.compile, mine.steps = took, report.Steps
 	w.checkReport(&mine, c, d, report)
+	if w.o.caller != "" {
+		w.show(c, d)
+	}
 	return map[string]outcome{naive: one, array: many, ours: mine}, nil
 }
 
@@ -130,8 +136,8 @@ func (w *walker) permit(c caller) {
 
 // try compares a document with Permits, probe by probe. The report is nil for
 // documents that are not ours.
-func (w *walker) try(d policy.Document, report *policy.Report) (outcome, error) {
-	o := outcome{bytes: answerBytes(d)}
+func (w *walker) try(c caller, d policy.Document, report *policy.Report) (outcome, error) {
+	o := outcome{bytes: answerBytes(d), caller: c.name}
 	for _, s := range d.Statement {
 		o.resources += len(s.Resource)
 	}
@@ -146,11 +152,11 @@ func (w *walker) try(d policy.Document, report *policy.Report) (outcome, error) 
 		case said == policy.Allowed && v.Reason == mapping.SlashSpelling:
 			o.slash++
 			if report != nil {
-				o.note("allowed, slash_spelling", w.index.probes[i])
+				o.note(opened, "allowed, slash_spelling", w.index.probes[i])
 			}
 		case said == policy.Allowed && !v.Allowed && v.Reason != mapping.NoRoute:
 			o.over++
-			o.note("allowed, "+string(v.Reason), w.index.probes[i])
+			o.note(opened, "allowed, "+string(v.Reason), w.index.probes[i])
 		case said != policy.Allowed && v.Allowed:
 			under = append(under, i)
 			continue
@@ -171,7 +177,7 @@ func (w *walker) checkReport(o *outcome, c caller, d policy.Document, report pol
 		got := policy.Evaluate(d, p.arn(), tabletest.Now, netip.Addr{})
 		if got != said || w.api.table.Decide(c.held, method, path).Allowed != permitted {
 			o.falseReports++
-			o.note("no "+what, p)
+			o.note(misreported, "reported, and no "+what, p)
 		}
 	}
 	for _, one := range report.Collisions {
@@ -182,16 +188,32 @@ func (w *walker) checkReport(o *outcome, c caller, d policy.Document, report pol
 	}
 }
 
-const maxExamples = 3
-
-// note keeps the shortest examples: they are the easiest to understand.
-func (o *outcome) note(what string, p probe) {
-	o.examples = shortest(append(o.examples, what+": "+p.method+" "+p.path))
+// example is one fault, for people.
+type example struct {
+	rank fault
+	text string
 }
 
-func shortest(examples []string) []string {
-	slices.SortFunc(examples, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+// fault says how bad it is; the smallest is the worst.
+type fault uint8
+
+const (
+	opened fault = iota
+	misreported
+	shut
+)
+
+const maxExamples = 3
+
+func (o *outcome) note(rank fault, what string, p probe) {
+	o.examples = telling(append(o.examples, example{rank, fmt.Sprintf("%s: %s: %s %s", o.caller, what, p.method, p.path)}))
+}
+
+// telling keeps the worst examples, and of those the shortest: they are the
+// easiest to understand.
+func telling(examples []example) []example {
+	slices.SortFunc(examples, func(a, b example) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(len(a.text), len(b.text)), strings.Compare(a.text, b.text))
 	})
 	examples = slices.Compact(examples)
 	return examples[:min(maxExamples, len(examples))]
@@ -213,12 +235,15 @@ func (w *walker) sortOut(o *outcome, d policy.Document, report *policy.Report, u
 		}
 	}
 	for _, i := range under {
+		if w.index.probes[i].ordinary {
+			o.ordinaryShut++
+		}
 		if w.said[i] == policy.ExplicitlyDenied && reported[int32(i)] {
 			o.reported++
 			continue
 		}
 		o.unreported++
-		o.note("permitted, "+w.said[i].String(), w.index.probes[i])
+		o.note(shut, "permitted, "+w.said[i].String(), w.index.probes[i])
 	}
 }
 
@@ -245,4 +270,14 @@ func (w *walker) check(d policy.Document, remarkable []int) error {
 		}
 	}
 	return nil
+}
+
+// show prints what one caller gets, for whoever looks into a fault.
+func (w *walker) show(c caller, d policy.Document) {
+	fmt.Fprintf(w.progress, "  %s: %s\n", c.name, strings.Join(c.scopes, " "))
+	for _, s := range d.Statement {
+		for _, r := range s.Resource {
+			fmt.Fprintf(w.progress, "    %s %s\n", s.Effect, strings.TrimPrefix(r, base))
+		}
+	}
 }

@@ -40,33 +40,46 @@ func document(effects ...string) policy.Document {
 
 // TestTheWalkFindsWhatADocumentOpens: an encoded literal is a way in, too.
 func TestTheWalkFindsWhatADocumentOpens(t *testing.T) {
-	w, _ := shopWalker(t, "orders.read")
-	out, err := w.try(document("Allow GET/orders", "Allow GET/orders/?*"), nil)
+	w, c := shopWalker(t, "orders.read")
+	out, err := w.try(c, document("Allow GET/orders", "Allow GET/orders/?*"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if out.unreported != 0 || out.reported != 0 || out.over == 0 {
 		t.Errorf("over %d, reported %d, unreported %d", out.over, out.reported, out.unreported)
 	}
-	if !slices.Contains(out.examples, "allowed, not_held: GET /orders/export") {
-		t.Errorf("examples %q", out.examples)
+	if want := (example{opened, "orders.read: allowed, not_held: GET /orders/export"}); !slices.Contains(out.examples, want) {
+		t.Errorf("examples %v, without %v", out.examples, want)
 	}
-	shut, err := w.try(document("Allow GET/orders", "Allow GET/orders/?*", "Deny GET/orders/export", "Deny GET/orders/export/", "Deny GET/orders/%65*", "Deny GET/orders/?*/?*"), nil)
+	shut, err := w.try(c, document("Allow GET/orders", "Allow GET/orders/?*", "Deny GET/orders/export", "Deny GET/orders/export/", "Deny GET/orders/%65*", "Deny GET/orders/?*/?*"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if shut.over != 0 || shut.slash != 0 {
-		t.Errorf("guarded, the document opens %d, %d: %q", shut.over, shut.slash, shut.examples)
+		t.Errorf("guarded, the document opens %d, %d: %v", shut.over, shut.slash, shut.examples)
+	}
+}
+
+func TestOrdinaryRequestsAreCountedApart(t *testing.T) {
+	w, c := shopWalker(t, "orders.read")
+	for deny, want := range map[string]int{"Deny GET/orders": 1, "Deny GET/orders/?*": 1, "Deny GET/orders/1": 0, "Deny GET/orders/?*/": 0} {
+		out, err := w.try(c, document("Allow GET/orders", "Allow GET/orders/?*", deny), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.ordinaryShut != want || out.unreported == 0 {
+			t.Errorf("%s: %d ordinary requests shut, %d in all", deny, out.ordinaryShut, out.unreported)
+		}
 	}
 }
 
 func TestTheWalkFindsWhatADocumentShuts(t *testing.T) {
-	w, _ := shopWalker(t, "orders.read")
+	w, c := shopWalker(t, "orders.read")
 	for name, d := range map[string]policy.Document{
 		"no Allow for the collection": document("Allow GET/orders/7x4k9"),
 		"a Deny too much":             document("Allow GET/orders", "Allow GET/orders/?*", "Deny GET/orders/7*"),
 	} {
-		out, err := w.try(d, nil)
+		out, err := w.try(c, d, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,8 +90,8 @@ func TestTheWalkFindsWhatADocumentShuts(t *testing.T) {
 }
 
 func TestASlashAtTheEndOfAHeldRouteIsCountedApart(t *testing.T) {
-	w, _ := shopWalker(t, "orders.read")
-	out, err := w.try(document("Allow GET/orders", "Allow GET/orders/"), nil)
+	w, c := shopWalker(t, "orders.read")
+	out, err := w.try(c, document("Allow GET/orders", "Allow GET/orders/"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,11 +103,11 @@ func TestASlashAtTheEndOfAHeldRouteIsCountedApart(t *testing.T) {
 // TestOnlyACollisionOfTheDocumentExplains: a Deny that is not the document's
 // own excuses nothing, and a false witness is counted.
 func TestOnlyACollisionOfTheDocumentExplains(t *testing.T) {
-	w, _ := shopWalker(t, "orders.read")
+	w, c := shopWalker(t, "orders.read")
 	d := document("Allow GET/orders", "Allow GET/orders/?*", "Deny GET/orders/7*")
 	for deny, excused := range map[string]bool{"GET/orders/7*": true, "GET/orders/*": false} {
 		report := policy.Report{Collisions: []policy.Collision{{Deny: base + deny}}}
-		out, err := w.try(d, &report)
+		out, err := w.try(c, d, &report)
 		if err != nil {
 			t.Fatal(err)
 		}
