@@ -28,7 +28,7 @@ type asked struct {
 
 func (p *program) explainCommand() *cobra.Command {
 	var a asked
-	var asJSON bool
+	var form printing
 	cmd := &cobra.Command{
 		Use:   "explain (--token TOKEN | --claims JSON | --scope SCOPE …) --api ARN --stage STAGE METHOD PATH",
 		Short: "Say whether a call is allowed, and why",
@@ -45,6 +45,11 @@ without --scope it is an app's own. The token is never printed.
 
 METHOD and PATH are those of the request line: the method in the case in which it is sent,
 the path without stage and query, undecoded.
+
+--report shows besides what the compiled policy costs, without what this one call adds: the
+steps taken to make it fit, allows that stand for several routes (folds), what is denied
+(guards), paths that are permitted and denied (collides) and paths of no known route that
+are allowed (unguarded), each with a request that shows it.
 
 ` + whereText + `
 
@@ -66,7 +71,8 @@ the path without stage and query, undecoded.
 	f.BoolVar(&a.app, "app", false, "the caller is an app, not a user (without --scope it always is)")
 	f.StringVar(&a.arn, "api", "", "ARN of the API, without stage")
 	f.StringVar(&a.stage, "stage", "", "stage")
-	f.BoolVar(&asJSON, "json", false, "print the explanation as JSON")
+	f.BoolVar(&form.report, "report", false, "show the report on the compiled policy, too")
+	f.BoolVar(&form.json, "json", false, "print the explanation as JSON")
 	for _, name := range []string{"api", "stage"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // a flag that was just defined
@@ -74,12 +80,12 @@ the path without stage and query, undecoded.
 	}
 	cmd.MarkFlagsMutuallyExclusive("token", "claims")
 	cmd.RunE = running(func(cmd *cobra.Command, args []string) error {
-		return p.explain(cmd.Context(), a, args[0], args[1], asJSON)
+		return p.explain(cmd.Context(), a, args[0], args[1], form)
 	})
 	return cmd
 }
 
-func (p *program) explain(ctx context.Context, a asked, method, path string, asJSON bool) error {
+func (p *program) explain(ctx context.Context, a asked, method, path string, form printing) error {
 	api, err := mapping.ParseAPI(a.arn, a.stage)
 	if err != nil {
 		return negative(err)
@@ -107,7 +113,7 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, asJ
 	}
 	claims, how, err := p.claimsOf(ctx, a, source, table)
 	if errors.Is(err, token.ErrRefused) {
-		return p.printRefused(err, source.settings.DenyInvalidToken, asJSON)
+		return p.printRefused(err, source.settings.DenyInvalidToken, form.json)
 	}
 	if err != nil {
 		return err
@@ -119,7 +125,7 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, asJ
 	} else if err != nil {
 		return err
 	}
-	if err := p.printExplanation(x, claims, decision, how, method+" "+path, asJSON); err != nil {
+	if err := p.printExplanation(x, claims, decision, how, method+" "+path, form); err != nil {
 		return err
 	}
 	switch decision {

@@ -27,6 +27,7 @@ type explanationJSON struct {
 	Verdict   string               `json:"verdict,omitempty"`
 	Bytes     int                  `json:"bytes"`
 	MaxBytes  int                  `json:"maxBytes,omitempty"`
+	Report    *policy.Report       `json:"report,omitempty"`
 }
 
 type callerJSON struct {
@@ -71,9 +72,16 @@ func (p *program) printRefused(err error, denied, asJSON bool) error {
 	return negative(errSilent)
 }
 
-func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, decision, how, call string, asJSON bool) error {
-	if asJSON {
-		return printJSON(p.stdout, jsonOf(x, decision, how))
+// printing says how an explanation is printed.
+type printing struct{ json, report bool }
+
+func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, decision, how, call string, form printing) error {
+	if form.json {
+		out := jsonOf(x, decision, how)
+		if form.report {
+			out.Report = &x.Report
+		}
+		return printJSON(p.stdout, out)
 	}
 	out := &strings.Builder{}
 	fmt.Fprintf(out, "%s  %s  (%s)\n\n", strings.ToUpper(decision), printable(call), x.Reason)
@@ -104,10 +112,12 @@ func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, dec
 	holds(out, "because", x.By)
 	if decision == decisionError {
 		row("policy", "%d bytes, %d may be: API Gateway answers 500 to every call of this caller", x.Bytes, x.MaxBytes)
+		reportRows(out, x, form.report)
 		_, err := fmt.Fprint(p.stdout, out.String())
 		return err
 	}
 	row("policy", "%d of %d bytes; says about this call: %s", x.Bytes, x.MaxBytes, x.Verdict)
+	reportRows(out, x, form.report)
 	b, err := json.MarshalIndent(x.Policy, "", "  ")
 	if err != nil {
 		return err
