@@ -154,8 +154,8 @@ func mixed(plain []string, values [][]string, r *rand.Rand, quick bool) []string
 func join(segments []string) string { return "/" + strings.Join(segments, "/") }
 
 // values lists what one parameter may be: the literals beside it, their upper
-// case and needlessly encoded forms, longer words around them, literals of its
-// own route, of what is below it and of other routes in the same place.
+// case and needlessly encoded forms, words around them and as long as they are,
+// literals of its own route, of what is below it and of other routes in the same place.
 func (v vocabulary) values(at string, i int, segments []mapping.Segment, r *rand.Rand, quick bool) []string {
 	some := 16
 	if quick {
@@ -165,7 +165,7 @@ func (v vocabulary) values(at string, i int, segments []mapping.Segment, r *rand
 	beside := v.beside[at]
 	list = append(list, beside...)
 	for _, s := range sample(beside, some, r) {
-		list = append(list, strings.ToUpper(s), encoded(s), s+"1", "1"+s)
+		list = append(list, strings.ToUpper(s), encoded(s), s+"1", "1"+s, s[:len(s)-1]+"9")
 	}
 	for _, s := range segments {
 		if s.Kind == mapping.Literal {
