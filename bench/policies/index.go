@@ -77,7 +77,8 @@ func prefixes(glob string) []string {
 	return list
 }
 
-// decide says of each probe what the document does with it; into is reused.
+// decide says of each probe what the document does with it; into is reused. It
+// does not read NotResource, which no document here has.
 func (x *index) decide(d policy.Document, into []policy.Decision) []policy.Decision {
 	into = into[:0]
 	for range x.probes {
