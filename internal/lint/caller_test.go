@@ -185,6 +185,7 @@ func TestAPolicyThatDoesNotFitIsAnErrorAndALargeOneAWarning(t *testing.T) {
 	}{
 		"all within 80 %":         {every*5/4 + 1, nil, 0},
 		"everything over 80 %":    {every*5/4 - 5, []string{"large everything, user"}, 0},
+		"everything just fits":    {every, []string{"large everything, user", "large all scopes", "large scope s1"}, 0},
 		"everything does not fit": {every - 1, []string{"too_large everything, user", "large all scopes", "large scope s1"}, 0},
 		"all scopes do not fit":   {all - 1, []string{"too_large all scopes", "too_large everything, user", "large scope s1"}, 1},
 		"a single one does not":   {one - 1, []string{"too_large all scopes", "too_large scope s1", "too_large everything, user"}, 2},
@@ -243,6 +244,36 @@ func TestOfWhatDoesNotFitItIsSaidWhatCostsMostAndWhatWouldFit(t *testing.T) {
 	}
 	if len(fitting.Scopes)+len(fitting.Without) != len(all.Scopes) {
 		t.Errorf("%q and %v are not all scopes", fitting.Scopes, fitting.Without)
+	}
+}
+
+// TestScopesThatOpenTheSameAreNotMissed: to take one of them away saves nothing.
+func TestScopesThatOpenTheSameAreNotMissed(t *testing.T) {
+	list := long(2)
+	for i, e := range long(0, 20).Entries {
+		place := lint.Entry{Place: 100 + i, Permission: e.Permission}
+		again := requirement(t, "GET", e.Permission.Resource.String(), map[string]any{"scope": "s3"})
+		list.Entries = append(list.Entries, place, lint.Entry{Place: 200 + i, Permission: again})
+	}
+	sizes := check(t, list, within(100_000))
+	all := callerNamed(t, check(t, list, within(callerNamed(t, sizes, "scope s2").Bytes-1)), "all scopes")
+	if all.Advice == nil || all.Advice.Fitting == nil || !slices.Equal(all.Advice.Fitting.Scopes, []string{"s1"}) || len(all.Advice.Fitting.Without) != 2 {
+		t.Errorf("fits: %+v", all.Advice)
+	}
+}
+
+func TestEverythingIsNotAdvisedOnWhereAllScopesAre(t *testing.T) {
+	list := long(12, 12)
+	list.Entries = append(list.Entries, lint.Entry{Permission: requirement(t, "GET", "role", map[string]any{"role": "R"})})
+	all := callerNamed(t, check(t, list, within(100_000)), "all scopes").Bytes
+	r := check(t, list, within(all-1))
+	if callerNamed(t, r, "all scopes").Advice == nil || callerNamed(t, r, "everything, user").Advice != nil {
+		t.Error("one of the two is what there is to say")
+	}
+	r = check(t, list, within(all))
+	advice := callerNamed(t, r, "everything, user").Advice
+	if advice == nil || len(advice.Costs) != 3 || !slices.ContainsFunc(advice.Costs, func(c lint.Cost) bool { return c.Kind == lint.OneRole && c.Name == "R" }) {
+		t.Errorf("where all scopes fit: %+v", advice)
 	}
 }
 

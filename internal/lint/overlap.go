@@ -152,7 +152,7 @@ const some = "\x00"
 // pattern grants beside the routes.
 func reaches(q, p mapping.Resource) bool {
 	if !q.IsPattern() {
-		return !p.IsPattern() && q.Shape() == p.Shape()
+		return q.Shape() == p.Shape() // no route's holds a pattern's *
 	}
 	text := strings.ReplaceAll(strings.ReplaceAll(p.Glob(), "?*", some), "*", some)
 	return mapping.Match(q.String(), text)

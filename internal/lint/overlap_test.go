@@ -64,6 +64,9 @@ func TestShadowedAndDuplicate(t *testing.T) {
 		"a pattern that needs what a parameter may not be": {
 			[]mapping.Permission{p("GET", "a/{x}", "s1"), p("GET", "a/m*", "s1")}, nil,
 		},
+		"a pattern that a parameter's name matches": {
+			[]mapping.Permission{p("GET", "a/{x}", "s1"), p("GET", "a/x*", "s1"), p("GET", "*x", "s1")}, nil,
+		},
 		"a pattern does not match the route above it": {
 			[]mapping.Permission{p("GET", "a", "s1"), p("GET", "a/*", "s1")}, nil,
 		},
@@ -93,7 +96,7 @@ func TestShadowedAndDuplicate(t *testing.T) {
 			[]mapping.Permission{p("GET", "a", "s1", "expiresAt", sooner), p("GET", "a", "s1 s2", "expiresAt", later)}, nil,
 		},
 		"nor one that never ends": {
-			[]mapping.Permission{p("GET", "a", "s1", "expiresAt", later), p("ANY", "a", "s1 s2")}, nil,
+			[]mapping.Permission{p("GET", "a", "s1", "expiresAt", later), p("GET", "a", "s1 s2")}, nil,
 		},
 		"one that ends later shadows one that ends earlier": {
 			[]mapping.Permission{p("GET", "a", "s1 s2", "expiresAt", sooner), p("GET", "a", "s1", "expiresAt", later)}, []string{"shadowed 1 2"},
@@ -109,6 +112,9 @@ func TestShadowedAndDuplicate(t *testing.T) {
 		},
 		"registered beside a permission": {
 			[]mapping.Permission{p("GET", "a", ""), p("GET", "a", "s1")}, []string{"duplicate 1 2"},
+		},
+		"in the order of the file": {
+			[]mapping.Permission{p("GET", "a", ""), p("GET", "a", "s1"), p("ANY", "a", "s1")}, []string{"duplicate 1 2", "duplicate 2 3"},
 		},
 		"registered beside one that will end": {
 			[]mapping.Permission{p("GET", "a", ""), p("GET", "a", "s1", "expiresAt", later)}, nil,
@@ -138,10 +144,12 @@ func TestShadowedAndDuplicate(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := found(check(t, table(c.permissions...), options), lint.Shadowed, lint.Duplicate, lint.Conflicting)
-			slices.Sort(got)
-			if !slices.Equal(got, c.want) {
+			r := check(t, table(c.permissions...), options)
+			if got := found(r, lint.Shadowed, lint.Duplicate, lint.Conflicting); !slices.Equal(got, c.want) {
 				t.Errorf("found %q, want %q", got, c.want)
+			}
+			if got := found(r, lint.Conflicting); len(got) != r.Errors() {
+				t.Errorf("%d errors, %q", r.Errors(), got)
 			}
 		})
 	}

@@ -64,7 +64,8 @@ func TestATableWithoutTrustListWhereSeveralCouldBeMeant(t *testing.T) {
 // of a kind of principal that has no scopes or is not known.
 func TestPermissionsThatNobodyCanHold(t *testing.T) {
 	type members = map[string]any
-	entra, other := []mapping.Trust{{Tenant: tenantA, Audiences: []string{"a"}}}, []mapping.Trust{{Issuer: issuer, Audiences: []string{"a"}}}
+	entra := []mapping.Trust{{Tenant: tenantA, Audiences: []string{"a"}}}
+	both, other := append(slices.Clone(entra), mapping.Trust{Tenant: tenantB, Audiences: []string{"a"}}), []mapping.Trust{{Issuer: issuer, Audiences: []string{"a"}}}
 	cases := map[string]struct {
 		trust, configured []mapping.Trust
 		requires          members
@@ -73,6 +74,8 @@ func TestPermissionsThatNobodyCanHold(t *testing.T) {
 		"of the trusted tenant":                    {entra, nil, members{"scope": "s1", "tenant": tenantA}, false},
 		"of another tenant":                        {entra, nil, members{"scope": "s1", "tenant": tenantB}, true},
 		"of another than the first tenant":         {nil, entra, members{"role": "R", "tenant": tenantB}, true},
+		"of the second of several tenants":         {nil, both, members{"role": "R", "tenant": tenantB}, true},
+		"of the second tenant of a list":           {both, nil, members{"role": "R", "tenant": tenantB}, false},
 		"of any tenant, if none is known":          {nil, nil, members{"role": "R", "tenant": tenantB}, false},
 		"an app's scope":                           {entra, nil, members{"scope": "s1", "principalType": "app"}, true},
 		"a user's scope":                           {entra, nil, members{"scope": "s1", "principalType": "user"}, false},
