@@ -24,7 +24,8 @@ Without FILE it is the table of --api and --stage.
 Policies are made for callers that are made up: one for each scope, role and group, for
 each requirement of a permission, for any authenticated caller, for all scopes together
 and for everything. POLICY_MAX_BYTES, POLICY_EXPIRY, POLICY_EXPLICIT_DENY and whom a table
-without a trust list believes are the settings of the environment or of --dev.
+without a trust list believes are the settings of the environment or of --dev; policies are
+those of POLICY_SCOPE=caller.
 
 Errors:
   too_large        the policy of one scope, or of all scopes, does not fit: every call of
