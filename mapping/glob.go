@@ -113,8 +113,8 @@ func matchRune(glob, s string) (size, n int) {
 	if glob[0] == '?' {
 		return 1, n
 	}
-	// Comparing bytes alone would take half a character for a whole one.
-	if glob[0] != s[0] || runeLen(glob) != n || glob[:n] != s[:n] {
+	// A byte alone may be half a character.
+	if !strings.HasPrefix(glob, s[:n]) {
 		return 0, 0
 	}
 	return n, n

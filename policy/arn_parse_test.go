@@ -40,7 +40,7 @@ func TestParseARN(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", "*", "arn:aws:execute-api:us-east-1:219852565112", api, api + "/dev", api + "/dev/GET", api + "/dev//x",
-		api + "//GET/x", api + "/de*v/GET/x", strings.Replace(api, "execute-api", "lambda", 1) + "/dev/GET/x", api + "/dev/$disconnect",
+		api + "//GET/x", api + "/de*v/GET/x", strings.Replace(api, "execute-api", "lambda", 1) + "/dev/GET/x", api + "/dev/$disconnect", api + "/dev/$CONNECT",
 		api + "\n/dev/GET/x", api + "/dev\n/GET/x", "\n" + api + "/dev/GET/x", strings.Replace(api, "aws", "aws-iso", 1) + "/dev/GET/x",
 	} {
 		if got, err := policy.ParseARN(bad); err == nil {

@@ -22,15 +22,13 @@ var (
 		policy.Invoke, policy.Invoke, policy.Invoke, "*", "execute-api:*", "EXECUTE-api:INVOKE", "execute-api:Invo?e", "?xecute-api:Invoke",
 		"execute-api:Invo\u212ae", "execute-ap\u0130:Invoke", "execute-api:Invoke?", "execute-api", "s3:*", "", "execute\xff*",
 	}
-	drawnOperators = []string{
-		"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals",
-		"IpAddress", "NotIpAddress", "DateLessThanIfExists", "ForAnyValue:IpAddress", "StringEquals", "StringNotEquals", "Null", "dateLessThan", "",
-	}
-	drawnKeys = []string{
-		"aws:CurrentTime", "aws:CurrentTime", "aws:EpochTime", "AWS:currenttime", "aws:SourceIp", "aws:SourceIp", "AWS:SOURCEIP",
-		"aws:\u017fourceIp", "aws:UserAgent", "",
-	}
-	drawnAddresses = []string{
+	dateOperators    = []string{"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals"}
+	addressOperators = []string{"IpAddress", "NotIpAddress"}
+	otherOperators   = []string{"DateLessThanIfExists", "ForAnyValue:IpAddress", "StringEquals", "StringNotEquals", "Null", "dateLessThan", ""}
+	dateKeys         = []string{"aws:CurrentTime", "aws:EpochTime", "AWS:currenttime"}
+	addressKeys      = []string{"aws:SourceIp", "AWS:SOURCEIP", "aws:\u017fourceIp"}
+	otherKeys        = []string{"aws:UserAgent", ""}
+	drawnAddresses   = []string{
 		"192.0.2.1", "192.0.2.0/24", "192.0.2.0/31", "192.0.3.9/23", "0.0.0.0/0", "::/0", "2001:db8::1", "2001:db8::/64", "::ffff:192.0.2.1",
 		"::ffff:192.0.2.0/120", "::ffff:192.0.2.0/90", "192.0.2.1/33", "192.0.2.1/024", "192.0.2", "fe80::1%eth0", "fe80::/10", "",
 	}
@@ -59,32 +57,41 @@ func drawDate(t *rapid.T, now time.Time) string {
 }
 
 func drawCondition(t *rapid.T, now time.Time) policy.Condition {
-	value := rapid.Custom(func(t *rapid.T) string {
-		if rapid.Bool().Draw(t, "is date") {
-			return drawDate(t, now)
-		}
-		return rapid.SampledFrom(drawnAddresses).Draw(t, "address")
-	})
+	date := rapid.Custom(func(t *rapid.T) string { return drawDate(t, now) })
+	address := rapid.SampledFrom(drawnAddresses)
 	c := policy.Condition{}
 	for range rapid.SampledFrom([]int{0, 0, 1, 1, 2}).Draw(t, "operators") {
+		operators, names, value := dateOperators, dateKeys, date
+		switch rapid.IntRange(0, 9).Draw(t, "kind") {
+		case 0, 1, 2, 3:
+			operators, names, value = addressOperators, addressKeys, address
+		case 4:
+			operators = slices.Concat(dateOperators, addressOperators, otherOperators)
+			names = slices.Concat(dateKeys, addressKeys, otherKeys)
+			value = rapid.OneOf(date, address)
+		}
 		keys := map[string]policy.Strings{}
 		for range rapid.SampledFrom([]int{0, 1, 1, 1, 2}).Draw(t, "keys") {
-			keys[rapid.SampledFrom(drawnKeys).Draw(t, "key")] = rapid.SliceOfN(value, 0, 3).Draw(t, "values")
+			keys[rapid.SampledFrom(names).Draw(t, "key")] = rapid.SliceOfN(value, 0, 3).Draw(t, "values")
 		}
-		c[rapid.SampledFrom(drawnOperators).Draw(t, "operator")] = keys
+		c[rapid.SampledFrom(operators).Draw(t, "operator")] = keys
 	}
 	return c
 }
 
 // drawEvaluation draws a document and a request for it. Half of the resources
-// are the request's own ARN with a change, to be near it.
+// are the request's own ARN with a change, to be near it, and some are all, for
+// the conditions to count.
 func drawEvaluation(t *rapid.T) (d policy.Document, arn string, now time.Time, ip netip.Addr) {
 	now = tabletest.Now.Add(rapid.SampledFrom([]time.Duration{0, 1, time.Second / 2, time.Second}).Draw(t, "now"))
 	char := rapid.SampledFrom(drawnChars)
 	text := rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(char, 0, 6).Draw(t, "text"), "") })
 	arn = text.Draw(t, "arn")
 	resource := rapid.Custom(func(t *rapid.T) string {
-		if rapid.Bool().Draw(t, "near") {
+		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		case 0:
+			return "*"
+		case 1, 2:
 			cut := rapid.IntRange(0, len(arn)).Draw(t, "cut")
 			return arn[:cut] + char.Draw(t, "changed") + arn[min(len(arn), cut+rapid.IntRange(0, 2).Draw(t, "without")):]
 		}
@@ -94,7 +101,7 @@ func drawEvaluation(t *rapid.T) (d policy.Document, arn string, now time.Time, i
 	d.Version = policy.Version
 	for range rapid.IntRange(0, 4).Draw(t, "statements") {
 		s := policy.Statement{
-			Action:    rapid.SliceOfN(rapid.SampledFrom(drawnActions), 0, 2).Draw(t, "actions"),
+			Action:    rapid.SliceOfN(rapid.SampledFrom(drawnActions), 0, 3).Draw(t, "actions"),
 			Effect:    rapid.SampledFrom([]string{"Allow", "Allow", "Allow", "Deny", "Deny", "allow", ""}).Draw(t, "effect"),
 			Condition: drawCondition(t, now),
 		}
