@@ -67,11 +67,18 @@ func Compile(t *mapping.Table, h mapping.Held, now time.Time) *Compiled {
 // Nothing of a request enters: what varies between requests is added by
 // [Compiled.Document].
 func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled {
-	in := p.slices(h, now)
 	var best *Compiled
-	for _, s := range p.steps(budget) {
+	steps := p.steps()
+	views := map[bool][]*view{}
+	in := p.slices(h, now)
+	for _, s := range steps {
 		c := &Compiled{prepared: p, slices: in, step: s, budget: budget}
-		c.draft()
+		if views[s.noSlash] == nil {
+			views[s.noSlash] = c.views()
+		}
+		if !c.draft(views[s.noSlash], false) {
+			continue
+		}
 		if budget == 0 || c.size() <= budget {
 			return c
 		}
@@ -79,19 +86,47 @@ func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled 
 			best = c
 		}
 	}
+	if best == nil {
+		best = &Compiled{prepared: p, slices: in, budget: budget}
+		best.draft(best.views(), true)
+	}
 	return best
 }
 
-// draft makes the rules of each slice of time and joins those that last.
-func (c *Compiled) draft() {
+// views are the table as the caller sees it in each slice of time.
+func (c *Compiled) views() []*view {
+	var list []*view
+	for _, s := range c.slices {
+		v := newView(c.prepared, s.held)
+		v.slashless = c.step.noSlash
+		list = append(list, v)
+	}
+	return list
+}
+
+// statementBytes is what the document takes beside its resources.
+const statementBytes = 300
+
+// draft makes the rules of each slice of time and joins those that last. It
+// answers false where there is no use in it: the step is not possible for the
+// caller, or the policy does not fit and need not be known.
+func (c *Compiled) draft(views []*view, anyway bool) bool {
+	room := max(c.budget-statementBytes, 0)
 	allows, denies := map[string][]bool{}, map[string][]bool{}
-	for i, s := range c.slices {
-		a, d := newView(c.prepared, s.held).draft(c.step)
-		note(allows, a, i, len(c.slices))
-		note(denies, d, i, len(c.slices))
+	for i, v := range views {
+		if !anyway && !v.possible(c.step) {
+			return false
+		}
+		a, d, ok := v.draft(c.step, room, anyway)
+		if !ok {
+			return false
+		}
+		note(allows, a, i, len(views))
+		note(denies, d, i, len(views))
 	}
 	c.allows = c.rules(allows, Allow)
 	c.denies = withoutCovered(c.rules(denies, Deny))
+	return true
 }
 
 func note(in map[string][]bool, globs []string, slice, of int) {

@@ -47,7 +47,7 @@ func knownRoute(t *mapping.Table, method, path string) bool {
 // known route, in either spelling and at any instant, Permits allows.
 func TestSoundFromTheCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		table := tabletest.DrawTable(t)
 		caller := tabletest.DrawCaller(t)
 		doc := cachedDocument(t, table, caller)
 		for range 25 {
@@ -65,12 +65,22 @@ func TestSoundFromTheCache(t *testing.T) {
 
 func cachedDocument(t *rapid.T, table *mapping.Table, caller mapping.Caller) policy.Document {
 	method, path := tabletest.DrawMethod(t), tabletest.DrawPath(t)
-	return answer(table, caller, method, path)
+	return answerWithin(table, caller, method, path, drawBudget(t))
+}
+
+// drawBudget draws a budget: none, or one that makes the compiler take more or
+// fewer of its steps.
+func drawBudget(t *rapid.T) int {
+	return rapid.OneOf(rapid.SampledFrom([]int{0, 1}), rapid.IntRange(300, 2500)).Draw(t, "budget")
 }
 
 func answer(table *mapping.Table, caller mapping.Caller, method, path string) policy.Document {
+	return answerWithin(table, caller, method, path, 0)
+}
+
+func answerWithin(table *mapping.Table, caller mapping.Caller, method, path string, budget int) policy.Document {
 	held := table.Held(caller, tabletest.Now)
-	return policy.Compile(table, held, tabletest.Now).Document(policy.Request{
+	return policy.Prepare(table).Compile(held, tabletest.Now, budget).Document(policy.Request{
 		ARN:    arn(method, path),
 		Denied: !table.Decide(held, method, path).Allowed,
 		End:    end,
@@ -81,11 +91,11 @@ func answer(table *mapping.Table, caller mapping.Caller, method, path string) po
 // by the policy made for it when Permits denies it, and explicitly.
 func TestExactForTheInvokingRequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		table := tabletest.DrawTable(t)
 		caller := tabletest.DrawCaller(t)
 		for range 25 {
 			method, path := tabletest.DrawMethod(t), tabletest.DrawPath(t)
-			got := evaluate(answer(table, caller, method, path), method, path, tabletest.Now)
+			got := evaluate(answerWithin(table, caller, method, path, drawBudget(t)), method, path, tabletest.Now)
 			if !table.Permits(caller, method, path, tabletest.Now) && got != policy.ExplicitlyDenied {
 				t.Fatalf("%s %s is not permitted, and %v", method, path, got)
 			}
@@ -97,7 +107,7 @@ func TestExactForTheInvokingRequest(t *testing.T) {
 // segment is denied by every policy, made for whatever request.
 func TestDotsAndDoubledSlashesNeverPassFromTheCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		table := tabletest.DrawTable(t)
 		doc := cachedDocument(t, table, tabletest.Caller(tabletest.Scopes...))
 		bad := rapid.SampledFrom([]string{"", ".", "..", "%2e", "%2E%2e", ".%2e", "%2E."}).Draw(t, "bad segment")
 		path := tabletest.DrawPlainPath(t)
@@ -117,7 +127,7 @@ func TestDotsAndDoubledSlashesNeverPassFromTheCache(t *testing.T) {
 // stays closed when a letter or digit of it comes percent-encoded.
 func TestEncodedLiteralsNeverPassFromTheCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		table := tabletest.DrawTable(t)
 		caller := tabletest.DrawCaller(t)
 		held := table.Held(caller, tabletest.Now)
 		doc := cachedDocument(t, table, caller)
@@ -186,9 +196,9 @@ func isLiteral(t *mapping.Table, path string, i int) bool {
 // matches; only a Deny can stand in its way.
 func TestCompleteButForCollisions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		table := tabletest.Table(tabletest.DrawPermissions(t)...)
+		table := tabletest.DrawTable(t)
 		caller := tabletest.DrawCaller(t)
-		doc := answer(table, caller, "GET", "/nothing") // a path that any Deny can name
+		doc := answerWithin(table, caller, "GET", "/nothing", drawBudget(t)) // a path that any Deny can name
 		allows := policy.Document{Version: doc.Version}
 		for _, s := range doc.Statement {
 			if s.Effect == policy.Allow {

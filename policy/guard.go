@@ -7,36 +7,27 @@ import (
 	"scopegate/mapping"
 )
 
-// need is something that a policy must deny since its Allows match it.
-type need struct {
-	glob string
-	// forced says that no wider Deny may stand for it: what is permitted lies so
-	// close that it is matched too, or would be.
-	forced bool
-	// unknown says that no known route lies there: nothing but the least
-	// privilege asks for it.
-	unknown bool
-}
-
 // guards collects what must be denied beside a set of Allows, so that their
 // wildcards open no known route that is not held.
 type guards struct {
 	*view
-	needs    map[string]need
+	step
+	// needs are what to deny, and whether that matches something permitted.
+	needs    map[string]bool
 	hidden   charset // what the literals are written in that the Allows' wildcards run over
 	protects bool    // a known route that is not held is among what is denied
-	// encoded says that every path with a % is denied anyway.
-	encoded bool
 }
 
-func (v *view) newGuards() *guards { return &guards{view: v, needs: map[string]need{}} }
+func (v *view) newGuards(s step) *guards {
+	return &guards{view: v, step: s, needs: map[string]bool{}}
+}
 
 // against adds what an Allow needs denied. A guard is a Deny that is made
 // already and that need not be looked behind; "" is none.
 func (g *guards) against(allow, guard string) {
 	glob, ok := newGlobber(allow)
 	if !ok {
-		g.needs[allow] = need{glob: allow, forced: true}
+		g.needs[allow] = true
 		return
 	}
 	w := walker{globber: glob}
@@ -51,7 +42,7 @@ func (g *guards) against(allow, guard string) {
 	}
 	if !w.walk(g.tree) {
 		// Too much to tell apart: nothing of the Allow is left open.
-		g.needs[allow] = need{glob: allow, forced: true}
+		g.needs[allow] = true
 		g.protects = true
 	}
 }
@@ -71,14 +62,14 @@ func (g *guards) lookBelow(w *walker, n *node, s *state, p positions, segments [
 		return true
 	}
 	whole := at.glob()
-	if !n.param {
+	if segments[len(segments)-1] != free {
 		whole += "*"
 	}
 	if !g.spares(whole) {
 		return true
 	}
 	at.node, at.state = n, s
-	g.protect(&w.globber, at, whole)
+	g.protect(&w.globber, at, whole, false)
 	g.hidden.join(n.chars)
 	return false
 }
@@ -100,31 +91,33 @@ func matchesSeveral(w *walker, n *node, s *state, p positions, segments []string
 func (g *guards) deny(allow *globber, p instance, why mapping.Reason) {
 	switch why {
 	case mapping.NotHeld:
-		g.protect(allow, p, p.glob())
+		g.protect(allow, p, p.glob(), true)
 	case mapping.NoRoute:
 	default: // another spelling of something held: nothing hides behind it
-		if !g.noSlash {
-			g.add(p.glob())
-		}
+		g.add(p.glob())
 	}
 }
 
 func (g *guards) add(glob string) {
+	if g.noSlash && covers(anySlash, glob) {
+		return
+	}
 	if _, known := g.needs[glob]; !known {
-		g.needs[glob] = need{glob: glob, forced: !g.spares(glob)}
+		g.needs[glob] = !g.spares(glob)
 	}
 }
 
 // protect denies an instance of a route that is not held, or all that begins so,
-// however a client spells what the Allow's wildcards run over.
-func (g *guards) protect(allow *globber, p instance, glob string) {
+// however a client spells what the Allow's wildcards run over. whole says that
+// the instance is a path, not how paths begin.
+func (g *guards) protect(allow *globber, p instance, glob string, whole bool) {
 	g.protects = true
 	g.add(glob)
-	if g.encoded {
+	if g.noEscapes {
 		return
 	}
 	tail := strings.TrimPrefix(glob, p.glob()) // what follows the instance
-	hidden := hiddenBy(allow, p, tail == "")
+	hidden := hiddenBy(allow, p, whole)
 	for _, at := range hidden {
 		g.hidden.addAll(p.segments[at])
 	}
@@ -213,22 +206,6 @@ func (p instance) with(at int, segment string) instance {
 	p.segments = slices.Clone(p.segments)
 	p.segments[at] = segment
 	return p
-}
-
-// depth is the guard against what lies below a held parameter and is known to
-// nobody: {id} is one segment, ?* is any number of them. It is left out where
-// something held lies there.
-func (g *guards) depth(r route) (guard string) {
-	s := r.template.Resource.Segments()
-	if len(s) == 0 || s[len(s)-1].Kind != mapping.Param || r.template.Resource.TrailingSlash() {
-		return ""
-	}
-	guard = r.glob + "/?*"
-	if !g.spares(guard) {
-		return ""
-	}
-	g.needs[guard] = need{glob: guard, unknown: true}
-	return guard
 }
 
 // slashPattern looks at patterns such as users/*: they match users/ without

@@ -159,15 +159,14 @@ func (g *globber) literals(p *positions, f func(segment string, next positions))
 	})
 }
 
-// onlyLiterals reports whether no wildcard takes part in what comes next.
+// onlyLiterals reports whether no wildcard has a part in the next segment.
 func (g *globber) onlyLiterals(p *positions) bool {
-	for i := range g.words {
-		for w := p[i]; w != 0; w &= w - 1 {
-			at := i*64 + bits.TrailingZeros64(w)
-			if at < len(g.text) && (g.text[at] == '*' || g.text[at] == '?') {
-				return false
-			}
+	only := true
+	g.each(p, func(at int) {
+		for at < len(g.text) && g.text[at] != '/' && only {
+			only = g.text[at] != '*' && g.text[at] != '?'
+			at++
 		}
-	}
-	return true
+	})
+	return only
 }

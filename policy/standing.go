@@ -16,8 +16,22 @@ import (
 //     could hide a denied literal;
 //   - an encoded slash where the policy protects a route: orders/1%2Fsecret
 //     could be read as orders/1/secret.
-func standing(hidden charset, protects bool) []string {
-	list := []string{"*//*", "*/.", "*/..", "*/./*", "*/../*", "*%2e*", "*%2E*"}
+//
+// A step that gives up more has wider ones in their place.
+func standing(s step, hidden charset, protects bool) []string {
+	list := []string{"*//*"}
+	if s.noSlash {
+		list = append(list, anySlash)
+	}
+	if s.noDots {
+		list = append(list, "*/.*")
+	} else {
+		list = append(list, "*/.", "*/..", "*/./*", "*/../*")
+	}
+	if s.noEscapes {
+		return append(list, "*%*")
+	}
+	list = append(list, "*%2e*", "*%2E*")
 	if protects {
 		list = append(list, "*%2F*", "*%2f*")
 	} else {
@@ -35,6 +49,9 @@ func standing(hidden charset, protects bool) []string {
 	}
 	return list
 }
+
+// anySlash matches every path that ends with a slash, but the root.
+const anySlash = "*/?*/"
 
 // isUnreserved reports whether a character never needs to be encoded (RFC 3986,
 // section 2.3).

@@ -2,46 +2,176 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"scopegate/mapping"
 )
 
-// step is how far a policy is made smaller.
+// step is how far a policy is made smaller, and what is given up for it.
 type step struct {
-	name string
+	// depthless leaves out the Denies of what no route is known for.
+	depthless bool
+	// fold allows whole subtrees and denies the rest; denyCost says what a Deny is
+	// reckoned with, as several may become one.
+	fold      bool
+	denyCost  float64
+	denyCosts []float64
+	// begins allows what begins alike.
+	begins bool
+	// short names no more of it than tells it from its known neighbours.
+	short bool
+	// noSlash denies every path with a slash at its end.
+	noSlash bool
+	// noDots denies every segment that begins with a dot.
+	noDots bool
+	// noEscapes denies every path with a percent sign.
+	noEscapes bool
 }
 
 // steps are tried in order until the policy fits.
-func (p *Prepared) steps(budget int) []step {
-	return []step{{}}
+func (p *Prepared) steps() []step {
+	if !p.table.Complete() {
+		return []step{{}, {noSlash: true}, {noSlash: true, noDots: true}, {noSlash: true, noDots: true, noEscapes: true}}
+	}
+	fold := step{depthless: true, fold: true, denyCosts: []float64{1}}
+	list := []step{{}, {depthless: true}, fold}
+	fold.noSlash = true
+	list = append(list, fold)
+	fold.begins = true
+	list = append(list, fold)
+	fold.short = true
+	list = append(list, fold)
+	fold.noDots = true
+	list = append(list, fold)
+	fold.noEscapes = true
+	list = append(list, fold)
+	for _, cost := range []float64{1.5, 0.7, 0.5} {
+		fold.denyCosts = []float64{cost}
+		list = append(list, fold)
+	}
+	return list
 }
 
-// draft lists what is to be allowed and denied, after {api}/{stage}/.
-func (v *view) draft(s step) (allows, denies []string) {
-	allows = v.exact()
+// names are what the report calls the step.
+func (s step) names() []string {
+	list := []string{}
+	for _, n := range []struct {
+		given bool
+		name  string
+	}{
+		{s.depthless, "depth"}, {s.fold, "subtrees"}, {s.begins, "beginnings"}, {s.short, "short"},
+		{s.noSlash, "slashes"}, {s.noDots, "dots"}, {s.noEscapes, "escapes"},
+	} {
+		if n.given {
+			list = append(list, n.name)
+		}
+	}
+	return list
+}
+
+// possible reports whether the step takes nothing away that is held as such.
+func (v *view) possible(s step) bool {
+	if (s.noSlash || s.noDots || s.noEscapes) && len(v.patterns) > 0 {
+		return false
+	}
+	for i, r := range v.tree.routes {
+		resource := r.template.Resource
+		if !v.held[i] {
+			continue
+		}
+		if s.noSlash && resource.TrailingSlash() {
+			return false
+		}
+		if s.noDots && slices.ContainsFunc(resource.Segments(), func(s mapping.Segment) bool { return strings.HasPrefix(s.Text, ".") && s.Kind == mapping.Literal }) {
+			return false
+		}
+	}
+	return true
+}
+
+// draft lists what is to be allowed and denied, after {api}/{stage}/, in at most
+// room bytes if it can; 0 is any number. ok is false where it is far from that and
+// the lists are not wanted anyway.
+func (v *view) draft(s step, room int, anyway bool) (allows, denies []string, ok bool) {
+	allows = v.choose(s)
+	if !anyway && room > 0 && !s.begins && v.cost(allows) > room {
+		return nil, nil, false
+	}
+	d := v.newDraft(s, room)
+	if !s.depthless {
+		for _, guard := range v.depths() {
+			d.use(guard)
+		}
+	}
+	d.allow(allows)
 	if v.connects() {
-		allows = append(allows, string(mapping.Connect))
+		d.add(string(mapping.Connect))
 	}
-	g := v.newGuards()
-	for _, r := range v.heldRoutes() {
-		g.depth(r)
+	if s.short && !d.fits() {
+		d.join(func(globs []string) []swap {
+			return slices.DeleteFunc(lookalikes(globs), func(s swap) bool { return strings.HasPrefix(s.wide, "*") })
+		})
+		d.squeeze()
 	}
+	if s.short && s.noEscapes && !d.fits() {
+		d.refine()
+	}
+	return sorted(d.allows), append(d.merge(), d.standing()...), true
+}
+
+// allow adds Allows, and joins them as far as it must be.
+func (d *draft) allow(globs []string) {
+	for _, a := range globs {
+		d.add(a)
+	}
+	d.join(twins)
+	if d.begins {
+		d.join(func(globs []string) []swap { return slices.Concat(siblings(globs), cousins(globs)) })
+	}
+}
+
+// choose lists the Allows.
+func (v *view) choose(s step) []string {
+	if !s.fold {
+		return v.exact()
+	}
+	list := slices.Clone(v.patterns)
+	for _, class := range classes {
+		list = append(list, v.cheapest(s, class)...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// cheapest lists the Allows of a class that turn out to take least, of several
+// guesses at what Denies will cost: some become one, and others are needed that
+// nobody reckoned with.
+func (v *view) cheapest(s step, class []string) []string {
+	var best []string
+	bytes := 0
+	for _, cost := range s.denyCosts {
+		s.denyCost = cost
+		list := v.folded(s, class)
+		if len(s.denyCosts) == 1 {
+			return list
+		}
+		d := v.newDraft(s, 1)
+		d.allow(list)
+		d.merge()
+		if best == nil || d.bytes < bytes {
+			best, bytes = list, d.bytes
+		}
+	}
+	return best
+}
+
+// cost is what a policy of these Allows takes at least: two may become one.
+func (v *view) cost(allows []string) int {
+	bytes := 0
 	for _, a := range allows {
-		guard := a + "/?*"
-		if _, made := g.needs[guard]; !made {
-			guard = ""
-		}
-		if !slices.Contains(v.patterns, a) {
-			g.against(a, guard)
-		} else {
-			g.slashPattern(a)
-		}
+		bytes += v.price(a)
 	}
-	denies = sorted(g.needs)
-	if slices.ContainsFunc(allows, hasWildcard) {
-		denies = append(denies, standing(g.hidden, g.protects)...)
-	}
-	return allows, denies
+	return bytes / 2
 }
 
 // connects reports whether the $connect of a WebSocket API is held.
@@ -49,33 +179,77 @@ func (v *view) connects() bool {
 	return slices.ContainsFunc(v.table.Templates(mapping.Connect), v.set.Holds)
 }
 
-func (v *view) heldRoutes() []route {
-	var list []route
-	for i, r := range v.tree.routes {
-		if v.held[i] {
-			list = append(list, r)
+// exact lists each held route and pattern but those that another one's glob
+// covers.
+func (v *view) exact() []string {
+	list := slices.Clone(v.patterns)
+	for _, m := range v.tree.root.sorted {
+		v.uncovered(m, &list)
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	if len(list) > mostCompared {
+		return list
+	}
+	return outermost(list)
+}
+
+// mostCompared bounds the Allows that are compared with one another. Of more
+// than that none would fit.
+const mostCompared = 1000
+
+// uncovered lists the held routes of a subtree, but not those below a held
+// parameter: its ?* crosses slashes.
+func (v *view) uncovered(n *node, list *[]string) {
+	if v.heldIn(n) == 0 {
+		return
+	}
+	for _, r := range []int32{n.end, n.endSlash, n.greedy} {
+		if v.holds(r) {
+			*list = append(*list, v.tree.routes[r].glob)
 		}
+	}
+	if v.holds(n.greedy) {
+		return
+	}
+	if n.any != nil && v.holds(n.any.end) {
+		*list = append(*list, v.tree.routes[n.any.end].glob)
+		return
+	}
+	for _, c := range n.sorted {
+		v.uncovered(c, list)
+	}
+	if n.any != nil {
+		v.uncovered(n.any, list)
+	}
+}
+
+// outermost drops the globs that another one covers.
+func outermost(globs []string) []string {
+	var rules []rule
+	for _, g := range globs {
+		rules = append(rules, rule{resource: g})
+	}
+	var list []string
+	for _, r := range withoutCovered(rules) {
+		list = append(list, r.resource)
 	}
 	return list
 }
 
-// exact lists each held route and pattern but those that another one's glob
-// covers.
-func (v *view) exact() []string {
+// depths lists the guards against what lies below held parameters and is known
+// to nobody: {id} is one segment, ?* is any number of them. One is left out
+// where something held lies there.
+func (v *view) depths() []string {
 	var list []string
-	for _, r := range v.heldRoutes() {
-		list = append(list, r.glob)
-	}
-	list = append(list, v.patterns...)
-	slices.Sort(list)
-	list = slices.Compact(list)
-	var rules []rule
-	for _, a := range list {
-		rules = append(rules, rule{resource: a})
-	}
-	list = list[:0]
-	for _, r := range withoutCovered(rules) {
-		list = append(list, r.resource)
+	for i, r := range v.tree.routes {
+		s := r.template.Resource.Segments()
+		if !v.held[i] || len(s) == 0 || s[len(s)-1].Kind != mapping.Param || r.template.Resource.TrailingSlash() {
+			continue
+		}
+		if guard := r.glob + "/?*"; v.spares(guard) {
+			list = append(list, guard)
+		}
 	}
 	return list
 }

@@ -32,6 +32,7 @@ type node struct {
 	id       int
 	parent   *node
 	text     string // a literal or a method; "" for a parameter
+	method   string
 	param    bool
 	literals map[string]*node
 	sorted   []*node // the literals, in the order of their texts
@@ -46,15 +47,6 @@ type node struct {
 
 // isMethod tells the nodes of methods: the root of a path is theirs.
 func (n *node) isMethod() bool { return n.parent != nil && n.parent.parent == nil }
-
-// endsAt is the route that a path ends at when it stops here. A route with a
-// slash at its end is another one.
-func (n *node) endsAt(slash bool) int32 {
-	if slash {
-		return n.endSlash
-	}
-	return n.end
-}
 
 // newTree builds the tree of a table's seven methods. $connect has no path and
 // is no part of it.
@@ -83,7 +75,15 @@ func newTree(t *mapping.Table) *tree {
 
 func (t *tree) newNode(parent *node, text string) *node {
 	t.nodes++
-	return &node{id: t.nodes, parent: parent, text: text, end: none, endSlash: none, greedy: none}
+	n := &node{id: t.nodes, parent: parent, text: text, end: none, endSlash: none, greedy: none}
+	switch {
+	case parent == nil:
+	case parent.parent == nil:
+		n.method = text
+	default:
+		n.method = parent.method
+	}
+	return n
 }
 
 func (t *tree) child(n *node, literal string) *node {

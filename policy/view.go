@@ -13,12 +13,13 @@ type view struct {
 	held     []bool   // of each route
 	upTo     []int32  // how many of the routes before this one are held
 	patterns []string // METHOD/pattern of what is held
-	// noSlash gives up the trailing slash that a held {name} may be called with.
-	noSlash bool
+	// slashless gives up the trailing slash that a held {name} may be called with.
+	slashless bool
+	spared    map[string]bool // Denies looked at so far
 }
 
 func newView(p *Prepared, h mapping.Held) *view {
-	v := &view{Prepared: p, set: h, held: make([]bool, len(p.tree.routes)), upTo: make([]int32, len(p.tree.routes)+1)}
+	v := &view{Prepared: p, set: h, spared: map[string]bool{}, held: make([]bool, len(p.tree.routes)), upTo: make([]int32, len(p.tree.routes)+1)}
 	for i, r := range p.tree.routes {
 		v.upTo[i+1] = v.upTo[i]
 		if h.Holds(r.template) {
@@ -74,10 +75,10 @@ func endsInLiteral(r mapping.Resource) bool {
 	return len(s) == 0 || s[len(s)-1].Kind == mapping.Literal
 }
 
-// givenUp reports whether a permitted instance is one that noSlash gives up: it
+// givenUp reports whether a permitted instance is one that a view without slashes gives up: it
 // differs from a held route by the slash at its end.
 func (v *view) givenUp(p instance) bool {
-	return v.noSlash && p.slash && !v.holds(p.state.slash)
+	return v.slashless && p.slash && !v.holds(p.state.slash)
 }
 
 // permittedByPattern reports whether a held pattern permits all of a glob.
@@ -87,6 +88,15 @@ func (v *view) permittedByPattern(glob string) bool {
 
 // spares reports whether a Deny of the glob leaves all that is permitted alone.
 func (v *view) spares(glob string) bool {
+	spared, known := v.spared[glob]
+	if !known {
+		spared = v.leavesAlone(glob)
+		v.spared[glob] = spared
+	}
+	return spared
+}
+
+func (v *view) leavesAlone(glob string) bool {
 	if slices.ContainsFunc(v.patterns, func(p string) bool { return meet(p, glob) }) {
 		return false
 	}

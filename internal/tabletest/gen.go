@@ -75,6 +75,17 @@ func Table(permissions ...mapping.Permission) *mapping.Table {
 	return t
 }
 
+// DrawTable draws a table, complete or not.
+func DrawTable(t *rapid.T) *mapping.Table {
+	table, err := mapping.NewTable(mapping.Source{
+		API: API, Permissions: DrawPermissions(t), Trust: Trust, Complete: rapid.Bool().Draw(t, "complete"),
+	})
+	if err != nil {
+		panic(err)
+	}
+	return table
+}
+
 // DrawPermissions draws the permissions of a table: routes, patterns,
 // registered routes, ANY, trailing slashes, expiries.
 func DrawPermissions(t *rapid.T) []mapping.Permission {

@@ -1,0 +1,99 @@
+package policy
+
+import (
+	"slices"
+)
+
+// draft is a policy in the making: its Allows, and what each needs denied.
+type draft struct {
+	*view
+	step
+	room   int // bytes for the resources; 0 for any number
+	allows map[string]*guards
+	uses   map[string]int     // how many Allows, or the draft itself, need a Deny
+	looked map[string]*guards // Allows looked at so far
+	bytes  int                // of the Allows and Denies
+}
+
+func (v *view) newDraft(s step, room int) *draft {
+	return &draft{view: v, step: s, room: room, allows: map[string]*guards{}, uses: map[string]int{}, looked: map[string]*guards{}}
+}
+
+// price is the bytes of one resource in a policy.
+func (v *view) price(glob string) int { return len(v.prefix) + len(glob) + len(`"",`) }
+
+// fits reports whether the policy is as small as it has to be.
+func (d *draft) fits() bool { return d.room == 0 || d.size() <= d.room }
+
+func (d *draft) size() int {
+	size := d.bytes
+	for _, s := range d.standing() {
+		size += d.price(s)
+	}
+	return size
+}
+
+// look works out what an Allow needs denied.
+func (d *draft) look(allow string) *guards {
+	if g := d.looked[allow]; g != nil {
+		return g
+	}
+	g := d.newGuards(d.step)
+	guard := allow + "/?*"
+	if d.uses[guard] == 0 {
+		guard = ""
+	}
+	if slices.Contains(d.patterns, allow) {
+		g.slashPattern(allow)
+	} else {
+		g.against(allow, guard)
+	}
+	d.looked[allow] = g
+	return g
+}
+
+func (d *draft) use(need string) {
+	if d.uses[need]++; d.uses[need] == 1 {
+		d.bytes += d.price(need)
+	}
+}
+
+func (d *draft) add(allow string) {
+	if d.allows[allow] != nil {
+		return
+	}
+	g := d.look(allow)
+	d.allows[allow] = g
+	d.bytes += d.price(allow)
+	for need := range g.needs {
+		d.use(need)
+	}
+}
+
+func (d *draft) drop(allow string) {
+	g := d.allows[allow]
+	delete(d.allows, allow)
+	d.bytes -= d.price(allow)
+	for need := range g.needs {
+		if d.uses[need]--; d.uses[need] == 0 {
+			delete(d.uses, need)
+			d.bytes -= d.price(need)
+		}
+	}
+}
+
+// standing lists what is denied for all methods alike. Nothing is where every
+// Allow is one path.
+func (d *draft) standing() []string {
+	var hidden charset
+	protects, wild := false, false
+	for allow, g := range d.allows {
+		hidden.join(g.hidden)
+		protects = protects || g.protects
+		wild = wild || hasWildcard(allow)
+	}
+	if !wild {
+		return nil
+	}
+	return standing(d.step, hidden, protects)
+}
