@@ -35,7 +35,8 @@ Errors:
 Warnings:
   collision        a path is permitted, and a policy denies it
   unguarded        a path of no known route is allowed by a policy that API Gateway keeps
-  folded           the same, opened only by folding the routes of a complete table to fit
+  folded           the same, opened only since the policy was made to fit, which is done to
+                   policies of complete tables
   shadowed         another permission grants at least the same, to at least the same
                    callers, for at least as long; it may still be what names its route
   duplicate        another permission says the same

@@ -76,7 +76,7 @@ func findingLines(r lint.Result, f lint.Finding, top int) []string {
 	case lint.Unguarded:
 		return []string{fmt.Sprintf("%s allows paths of no known route, to %s", resource, those(f.Callers)), such}
 	case lint.Folded:
-		return []string{fmt.Sprintf("folding into %s opens paths of no known route, to %s", resource, those(f.Callers)), such}
+		return []string{fmt.Sprintf("made to fit, %s allows paths of no known route, to %s", resource, those(f.Callers)), such}
 	case lint.NoTrust:
 		return []string{"the table has no trust list, and could mean " + trustList(f)}
 	}

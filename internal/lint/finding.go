@@ -34,7 +34,7 @@ const (
 	Collision Kind = "collision"
 	// Unguarded: a path of no known route that a policy allows.
 	Unguarded Kind = "unguarded"
-	// Folded: the same, and only since routes were folded to fit.
+	// Folded: the same, and only since the policy was made to fit.
 	Folded Kind = "folded"
 	// Shadowed: another permission grants at least the same to at least the same
 	// callers for at least as long.

@@ -23,7 +23,7 @@ import (
 type weight struct {
 	Caller
 	report policy.Report
-	folded []bool // of report.Unguarded: only since routes were folded
+	folded []bool // of report.Unguarded: only since it was made to fit
 }
 
 // weights are those of all callers, in the order in which they were made up.
@@ -83,7 +83,7 @@ func (c *checker) weighOne(k Caller) weight {
 	if len(w.Steps) == 0 || len(w.folded) == 0 {
 		return w
 	}
-	// What the exact policy allows, too, is none of folding's doing.
+	// What the exact policy allows, too, was not opened to fit.
 	exact := c.document(c.prepared.Compile(held, c.Now, 0))
 	for i, u := range w.report.Unguarded {
 		w.folded[i] = policy.Evaluate(exact, c.arn(u.Witness), c.Now, netip.Addr{}) != policy.Allowed
