@@ -1,12 +1,19 @@
 package policy
 
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
 // Report says what a compiled policy costs and what it can't tell apart. It is
-// made on demand and is not part of answering a request.
+// made on demand and is no part of answering a request.
 type Report struct {
 	Bytes     int `json:"bytes"`  // of the minified document of a request that is allowed
 	Budget    int `json:"budget"` // that it should fit into; 0 for none
 	Resources int `json:"resources"`
-	// Steps are the names of what was given up to fit, in order; none for the
+	// Steps name what was given up to fit, see [Prepared.Compile]; none for the
 	// exact policy.
 	Steps      []string    `json:"steps"`
 	Folds      []Fold      `json:"folds"`
@@ -21,28 +28,127 @@ type Fold struct {
 	Routes   []string `json:"routes"` // as "GET /users/{id}"
 }
 
-// Collision is a path that Permits allows and a Deny of the document matches.
+// Collision is a path that Permits allows and a Deny of the document matches. Of
+// the Denies that hold for all methods alike only the first route is told.
 type Collision struct {
-	Route   string `json:"route"`   // held, as "GET /users/{id}"; a pattern for a pattern
-	Deny    string `json:"deny"`    // the resource that denies
-	Witness string `json:"witness"` // permitted and denied, as "GET /users/me"
-	Whole   bool   `json:"whole"`   // every path of the route is denied, not some values only
+	Route   string `json:"route"`          // held, as "GET /users/{id}"; a pattern for a pattern
+	Deny    string `json:"deny"`           // the resource that denies
+	Witness string `json:"witness"`        // permitted and denied, as "GET /users/me"
+	Whole   bool   `json:"whole"`          // every path of the route is denied, not some values only
+	From    string `json:"from,omitempty"` // from when on (RFC 3339), where a permission ends then
 }
 
-// Unguarded is a path that no route is known for, or that Permits denies for
-// how it is written, and that the document allows while API Gateway keeps it.
+// Unguarded is a path that no route is known for, and that the document allows
+// while API Gateway keeps it.
 type Unguarded struct {
 	Allow   string `json:"allow"`   // the resource that allows
 	Witness string `json:"witness"` // as "GET /users/1/unknown"
 }
 
-// Report looks at the policy as it is for a request that is allowed, at the
-// instant that it was compiled for.
+// TooLarge reports whether the policy is larger than its budget.
+func (c *Compiled) TooLarge() bool { return c.budget > 0 && c.size() > c.budget }
+
+// Report looks at the policy as it is for a request that is allowed, at every
+// instant from that on which it was compiled for.
 func (c *Compiled) Report() Report {
-	r := Report{Budget: c.budget, Steps: []string{}, Folds: []Fold{}, Guards: []string{}, Collisions: []Collision{}, Unguarded: []Unguarded{}}
-	r.Resources = len(c.allows) + len(c.denies)
+	r := Report{
+		Bytes: c.size(), Budget: c.budget, Steps: c.step.names(),
+		Folds: []Fold{}, Guards: []string{}, Collisions: []Collision{}, Unguarded: []Unguarded{},
+	}
+	for _, s := range c.Document(Request{End: sizingEnd}).Statement {
+		r.Resources += len(s.Resource)
+	}
 	for _, d := range c.denies {
 		r.Guards = append(r.Guards, d.resource)
 	}
+	seen := map[Collision]bool{}
+	for i, s := range c.slices {
+		in := &inspection{Compiled: c, view: newView(c.prepared, s.held), at: s.from}
+		if i == 0 {
+			r.Folds, r.Unguarded = in.folds(), in.unguarded()
+		}
+		for _, x := range in.collisions() {
+			key := Collision{Route: x.Route, Deny: x.Deny}
+			if !seen[key] {
+				seen[key] = true
+				r.Collisions = append(r.Collisions, x)
+			}
+		}
+	}
+	slices.SortStableFunc(r.Collisions, func(a, b Collision) int {
+		return cmp.Or(strings.Compare(a.Deny, b.Deny), strings.Compare(a.Route, b.Route))
+	})
 	return r
+}
+
+// inspection looks at the rules that count in one slice of time.
+type inspection struct {
+	*Compiled
+	*view
+	at time.Time
+}
+
+// counting lists what of the rules counts, after {api}/{stage}/.
+func (in *inspection) counting(rules []rule) []string {
+	var list []string
+	for _, r := range rules {
+		if !r.from.After(in.at) && (r.until.IsZero() || r.until.After(in.at)) {
+			list = append(list, strings.TrimPrefix(r.resource, in.prepared.prefix))
+		}
+	}
+	return list
+}
+
+// matches lists the instances of known routes that a glob matches; nil if they
+// are too many to list.
+func (in *inspection) matches(glob string, all bool) []instance {
+	g, ok := newGlobber(glob)
+	if !ok {
+		return nil
+	}
+	var list []instance
+	w := walker{globber: g}
+	w.enter = func(n *node, _ *state, _ positions, _ []string) bool { return all || in.heldIn(n) > 0 }
+	w.visit = func(p instance) bool {
+		if allowed, _ := in.verdict(p); allowed {
+			p.segments = slices.Clone(p.segments)
+			list = append(list, p)
+		}
+		return true
+	}
+	w.walk(in.tree)
+	return list
+}
+
+// routeOf is the held route that permits an instance, none if a pattern does.
+func (in *inspection) routeOf(p instance) int32 {
+	for _, r := range []int32{p.state.end, p.state.slash} {
+		if p.slash && in.holds(p.state.slash) {
+			r = p.state.slash
+		}
+		if in.holds(r) {
+			return r
+		}
+	}
+	return none
+}
+
+func (in *inspection) name(r int32) string { return in.tree.routes[r].template.String() }
+
+// folds lists the Allows that stand for several routes.
+func (in *inspection) folds() []Fold {
+	list := []Fold{}
+	for _, allow := range in.counting(in.allows) {
+		var routes []string
+		for _, p := range in.matches(allow, false) {
+			if r := in.routeOf(p); r != none {
+				routes = append(routes, in.name(r))
+			}
+		}
+		slices.Sort(routes)
+		if routes = slices.Compact(routes); len(routes) > 1 {
+			list = append(list, Fold{Resource: in.prepared.prefix + allow, Routes: routes})
+		}
+	}
+	return list
 }

@@ -1,0 +1,195 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"scopegate/mapping"
+)
+
+// collisions lists what is permitted and denied all the same, each with a path
+// that shows it.
+func (in *inspection) collisions() []Collision {
+	var list []Collision
+	for _, deny := range in.counting(in.denies) {
+		forAll := strings.HasPrefix(deny, "*")
+		found := map[int32]bool{}
+		for _, p := range in.matches(deny, false) {
+			r := in.routeOf(p)
+			if r == none || found[r] || forAll && len(found) > 0 {
+				continue
+			}
+			if witness, ok := in.witness(deny, p); ok {
+				found[r] = true
+				list = append(list, in.collision(in.name(r), deny, witness, covers(deny, in.tree.routes[r].glob)))
+			}
+		}
+		for _, pattern := range in.patterns {
+			if witness, ok := in.common(pattern, deny); ok {
+				list = append(list, in.collision(strings.Replace(pattern, "/", " /", 1), deny, witness, covers(deny, pattern)))
+			}
+		}
+	}
+	return list
+}
+
+func (in *inspection) collision(route, deny, witness string, whole bool) Collision {
+	c := Collision{Route: route, Deny: in.prepared.prefix + deny, Witness: strings.Replace(witness, "/", " /", 1), Whole: whole}
+	if !in.at.IsZero() {
+		c.From = in.at.UTC().Format(time.RFC3339)
+	}
+	return c
+}
+
+// permits asks Permits about METHOD/path.
+func (in *inspection) permits(text string) mapping.Verdict {
+	method, path, _ := strings.Cut(text, "/")
+	return in.table.Decide(in.set, method, "/"+path)
+}
+
+// mostTried bounds the paths tried for one witness.
+const mostTried = 2000
+
+// witness finds a path of an instance that is permitted and matched by the glob:
+// it fills what is free with harmless values and with what the glob spells out.
+func (in *inspection) witness(glob string, p instance) (path string, ok bool) {
+	g, ok := newGlobber(glob)
+	if !ok {
+		return "", false
+	}
+	values := valuesOf(glob)
+	tried := 0
+	var fill func(i int, at positions, done string) bool
+	fill = func(i int, at positions, done string) bool {
+		if tried++; tried > mostTried || g.empty(&at) {
+			return false
+		}
+		if i == len(p.segments) {
+			if p.slash || i == 1 {
+				at, done = g.step(&at, '/'), done+"/"
+			}
+			path = done
+			return g.ends(&at) && in.permits(done).Allowed
+		}
+		if i > 0 {
+			at, done = g.step(&at, '/'), done+"/"
+		}
+		if p.segments[i] != free {
+			return fill(i+1, g.run(&at, p.segments[i]), done+p.segments[i])
+		}
+		return slices.ContainsFunc(values, func(v string) bool { return fill(i+1, g.run(&at, v), done+v) })
+	}
+	return path, fill(0, g.start(), "")
+}
+
+// valuesOf lists texts of one segment: harmless ones, and such as the glob's
+// literal parts stand in.
+func valuesOf(glob string) []string {
+	list := []string{"1", "x1"}
+	for _, part := range strings.FieldsFunc(glob, func(c rune) bool { return c == '*' || c == '/' }) {
+		part = strings.ReplaceAll(part, "?", "1")
+		for _, v := range []string{part, part + "1", "1" + part, "1" + part + "1"} {
+			if !slices.Contains(list, v) {
+				list = append(list, v)
+			}
+		}
+	}
+	return list
+}
+
+// common finds a path that a held pattern permits and a Deny matches. It goes
+// through the texts that both globs match, short ones first.
+func (in *inspection) common(pattern, deny string) (path string, ok bool) {
+	if !meet(pattern, deny) {
+		return "", false
+	}
+	one, ok1 := newGlobber(pattern)
+	other, ok2 := newGlobber(deny)
+	if !ok1 || !ok2 {
+		return "", false
+	}
+	type place struct {
+		a, b positions
+		text string
+	}
+	queue := []place{{one.start(), other.start(), ""}}
+	for tried := 0; len(queue) > 0 && tried < mostTried; tried++ {
+		at := queue[0]
+		queue = queue[1:]
+		if one.ends(&at.a) && other.ends(&at.b) && in.permits(at.text).Allowed {
+			return at.text, true
+		}
+		for _, c := range alphabet(&one, &at.a, &other, &at.b) {
+			next := place{one.step(&at.a, c), other.step(&at.b, c), at.text + string(c)}
+			if !one.empty(&next.a) && !other.empty(&next.b) {
+				queue = append(queue, next)
+			}
+		}
+	}
+	return "", false
+}
+
+// alphabet lists the characters that make a difference: those that one of the
+// globs spells out next, and a harmless one.
+func alphabet(one *globber, a *positions, other *globber, b *positions) []rune {
+	var list []rune
+	note := func(g *globber) func(int) {
+		return func(at int) {
+			if at < len(g.text) && g.text[at] != '*' && g.text[at] != '?' && !slices.Contains(list, g.text[at]) {
+				list = append(list, g.text[at])
+			}
+		}
+	}
+	one.each(a, note(one))
+	other.each(b, note(other))
+	return append(list, '1')
+}
+
+// unguarded lists, for each Allow that has one, a path that it opens and that no
+// route is known for.
+func (in *inspection) unguarded() []Unguarded {
+	list := []Unguarded{}
+	denies := in.counting(in.denies)
+	for _, allow := range in.counting(in.allows) {
+		if slices.Contains(in.patterns, allow) || !hasWildcard(allow) {
+			continue
+		}
+		for _, text := range unknowns(allow) {
+			open := mapping.Match(allow, text) && !slices.ContainsFunc(denies, func(d string) bool { return mapping.Match(d, text) })
+			if open && in.permits(text).Reason == mapping.NoRoute {
+				list = append(list, Unguarded{Allow: in.prepared.prefix + allow, Witness: strings.Replace(text, "/", " /", 1)})
+				break
+			}
+		}
+	}
+	return list
+}
+
+// unknowns lists texts that an Allow matches: with one segment for each ?*, and
+// with more in one of them.
+func unknowns(allow string) []string {
+	method, path, _ := strings.Cut(allow, "/")
+	method = map[string]string{"???": "GET", "????": "POST"}[method] + strings.ReplaceAll(method, "?", "")
+	parts := strings.Split(path, "*")
+	var list []string
+	for deep := range parts {
+		var b strings.Builder
+		b.WriteString(method + "/")
+		for i, part := range parts {
+			b.WriteString(strings.ReplaceAll(part, "?", "1"))
+			switch {
+			case i == len(parts)-1:
+			case i == deep:
+				b.WriteString("/unknown")
+			}
+		}
+		list = append(list, strings.ReplaceAll(b.String(), "//", "/"))
+	}
+	for _, end := range []string{"-unknown", "unknown"} {
+		if strings.HasSuffix(allow, "*") {
+			list = append(list, strings.ReplaceAll(method+"/"+strings.TrimSuffix(path, "*"), "?*", "1")+end)
+		}
+	}
+	return list
+}
