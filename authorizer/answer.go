@@ -44,8 +44,8 @@ func marshal(v any) ([]byte, error) {
 // contextOf is what the service behind the gateway learns of the caller: short
 // flat strings, since REST APIs refuse nested values. Scopes and roles that do
 // not fit are left out whole, and truncated says so: half a list could be taken
-// for all of it.
-func contextOf(c token.Claims, revision string) map[string]string {
+// for all of it. Without grants they are left out in any case.
+func contextOf(c token.Claims, revision string, grants bool) map[string]string {
 	fields := [][2]string{
 		{"oid", c.ObjectID}, {"tid", c.TenantID}, {"appid", c.AppID}, {"sub", c.Subject},
 		{"principalType", kindName(c.Kind)}, {"revision", revision},
@@ -62,7 +62,7 @@ func contextOf(c token.Claims, revision string) map[string]string {
 			continue
 		}
 		cost := len(strconv.Quote(name)) + jsonLen(value) + len(":,")
-		if size+cost > maxContext {
+		if size+cost > maxContext || !grants && (name == "scp" || name == "roles") {
 			truncated = true
 			continue
 		}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 
 	"scopegate/mapping"
@@ -46,15 +45,7 @@ const DefaultMaxBytes = 8192
 // several goroutines.
 type Authorizer struct {
 	Config
-	compiled *lru.Cache[compiledKey, *policy.Compiled]
-}
-
-// compiledKey is what a compiled policy depends on, as a structure: joined
-// strings could run together.
-type compiledKey struct {
-	api      mapping.API
-	revision store.Revision
-	held     string
+	compiled *memory
 }
 
 // New makes an Authorizer. It reads nothing yet.
@@ -71,7 +62,7 @@ func New(c Config) (*Authorizer, error) {
 	if c.Remembered == 0 {
 		c.Remembered = 1024
 	}
-	compiled, err := lru.New[compiledKey, *policy.Compiled](c.Remembered)
+	compiled, err := newMemory(c.Remembered)
 	if err != nil {
 		return nil, fmt.Errorf("make the authorizer: %w", err)
 	}
@@ -186,13 +177,16 @@ func CallerOf(c token.Claims) mapping.Caller {
 
 // answer writes the IAM form.
 func (a *Authorizer) answer(d *decision) ([]byte, error) {
-	doc := a.document(d)
-	out, err := a.write(d, doc)
-	if len(out) > a.MaxBytes && !d.verdict.Allowed {
-		// It may be the Deny of this very request that is too much.
-		doc = policy.DenyAll()
-		if a.fitsWithout(d) {
-			out, err = a.write(d, doc)
+	budget := a.budget(d)
+	doc := a.compile(d, budget).Document(a.request(d))
+	out, err := a.writeWithin(d, doc)
+	if err == nil && len(out) > a.MaxBytes && !d.verdict.Allowed && !a.compile(d, budget).TooLarge() {
+		// It is the Deny of this very request that is too much. The rest may be
+		// made smaller for it; else the answer is deny-all.
+		doc = a.compile(d, max(1, budget-len(d.event.ARNText)-denyBytes)).Document(a.request(d))
+		if out, err = a.writeWithin(d, doc); err == nil && len(out) > a.MaxBytes {
+			doc = policy.DenyAll()
+			out, err = a.writeWithin(d, doc)
 		}
 	}
 	d.bytes = len(out)
@@ -205,42 +199,33 @@ func (a *Authorizer) answer(d *decision) ([]byte, error) {
 	return out, a.check(d, doc)
 }
 
-// fitsWithout reports whether the policy is within the limit when the request's
-// own Deny is left out.
-func (a *Authorizer) fitsWithout(d *decision) bool {
-	without := *d
-	without.verdict.Allowed = true
-	out, err := a.write(&without, a.document(&without))
-	return err == nil && len(out) <= a.MaxBytes
-}
+// denyBytes is what the Deny of one request takes beside its ARN.
+const denyBytes = len(`,{"Action":"execute-api:Invoke","Effect":"Deny","Resource":""}`)
 
-func (a *Authorizer) document(d *decision) policy.Document {
-	request := policy.Request{ARN: d.event.ARNText, Denied: !d.verdict.Allowed, End: d.claims.End, ExplicitDeny: a.ExplicitDeny}
+func (a *Authorizer) request(d *decision) policy.Request {
+	r := policy.Request{ARN: d.event.ARNText, Denied: !d.verdict.Allowed, End: d.claims.End, ExplicitDeny: a.ExplicitDeny}
 	if a.NoExpiry {
-		request.End = time.Time{}
+		r.End = time.Time{}
 	}
-	return a.compile(d).Document(request)
+	return r
 }
 
-func (a *Authorizer) write(d *decision, doc policy.Document) ([]byte, error) {
+// writeWithin leaves scopes and roles out of the context if the answer is too
+// large with them.
+func (a *Authorizer) writeWithin(d *decision, doc policy.Document) ([]byte, error) {
+	out, err := a.write(d, doc, true)
+	if err == nil && len(out) > a.MaxBytes {
+		return a.write(d, doc, false)
+	}
+	return out, err
+}
+
+func (a *Authorizer) write(d *decision, doc policy.Document, grants bool) ([]byte, error) {
 	return marshal(answer{
 		PrincipalID:    d.claims.PrincipalID(),
 		PolicyDocument: doc,
-		Context:        contextOf(d.claims, d.served.Revision.String()),
+		Context:        contextOf(d.claims, d.served.Revision.String(), grants),
 	})
-}
-
-// compile answers from memory where the same permissions of the same revision
-// were compiled before.
-func (a *Authorizer) compile(d *decision) *policy.Compiled {
-	key := compiledKey{api: d.event.ARN.API, revision: d.served.Revision, held: d.held.Key()}
-	if c, ok := a.compiled.Get(key); ok {
-		d.compiledHit = true
-		return c
-	}
-	c := policy.Compile(d.served.Table, d.held, d.start)
-	a.compiled.Add(key, c)
-	return c
 }
 
 // check reads the finished policy as API Gateway will. What Permits denies must

@@ -93,7 +93,7 @@ func (a *Authorizer) explained(d *decision, registered bool) Explanation {
 		Trust: table.Trust(), Trusted: table.Trusts(caller), GroupsUnknown: d.groupsUnknown,
 		Held: table.Permissions(d.held), Readings: table.Readings(d.held, arn.Method, arn.Path),
 		Route: routeName(d.verdict), By: table.Permissions(deciding), Bytes: d.bytes, MaxBytes: a.MaxBytes,
-		Report: a.compile(d).Report(),
+		Report: a.compile(d, a.budget(d)).Report(),
 	}
 }
 

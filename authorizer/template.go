@@ -58,12 +58,12 @@ func (a *Authorizer) answerSimple(d *decision) ([]byte, error) {
 	if e.RouteKey == "" || !e.cachedBy(e.RouteKey) {
 		return nil, failure(SimpleSource, nil)
 	}
-	if d.verdict.Allowed && !holdsRouteKey(d.served.Table, d.held, e.RouteKey) {
+	if d.verdict.Allowed && !holdsRouteKey(a.compiled.prepared(d.served, e.ARN.API), d.held, e.RouteKey) {
 		return nil, failure(SimplePartial, nil)
 	}
 	out := simpleAnswer{IsAuthorized: d.verdict.Allowed}
 	if out.IsAuthorized {
-		out.Context = contextOf(d.claims, d.served.Revision.String())
+		out.Context = contextOf(d.claims, d.served.Revision.String(), true)
 	}
 	return marshal(out)
 }
@@ -71,7 +71,7 @@ func (a *Authorizer) answerSimple(d *decision) ([]byte, error) {
 // holdsRouteKey reports whether every call of a route key ("GET /users/{id}",
 // "ANY /{proxy+}") is permitted. $default is no such key: it stands for whatever
 // the others leave over, which the event does not say.
-func holdsRouteKey(t *mapping.Table, h mapping.Held, key string) bool {
+func holdsRouteKey(t *policy.Prepared, h mapping.Held, key string) bool {
 	method, path, ok := strings.Cut(key, " ")
 	verb, err := mapping.ParseVerb(method)
 	if !ok || err != nil {
@@ -82,7 +82,7 @@ func holdsRouteKey(t *mapping.Table, h mapping.Held, key string) bool {
 		return false
 	}
 	for _, v := range verb.Methods() {
-		if !policy.Prepare(t).HoldsWhole(h, v, resource) {
+		if !t.HoldsWhole(h, v, resource) {
 			return false
 		}
 	}
