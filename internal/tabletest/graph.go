@@ -164,11 +164,13 @@ func (g *graph) some(words []string, n int) []string {
 	return list
 }
 
-// add makes a permission of each scope that opens the route.
+// add makes a permission of each scope that opens the route, or now and then
+// names it only.
 func (g *graph) add(r graphRoute, f family, p place) {
+	closed := g.random.IntN(30) == 0
 	opened := false
 	for _, scope := range f.opens(r.call, p) {
-		if g.scopes[scope] && g.random.IntN(30) > 0 {
+		if g.scopes[scope] && !closed {
 			g.permissions = append(g.permissions, Permission(r.verb, r.path, scope))
 			opened = true
 		}
