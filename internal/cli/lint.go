@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"scopegate/authorizer"
 	"scopegate/internal/config"
 	"scopegate/internal/lint"
 )
@@ -31,6 +33,7 @@ Errors:
   too_large        the policy of one scope, or of all scopes, does not fit: every call of
                    such a caller is answered with 500 (for everything it is a warning)
   whole_collision  who holds what one permission requires can call a held route on no path
+                   (a warning if that begins only when another permission ends)
   conflicting      a permission stands twice in FILE, and import would refuse it
 Warnings:
   collision        a path is permitted, and a policy denies it
@@ -44,18 +47,22 @@ Warnings:
   no_trust         the table names nobody whom it trusts, and several could be meant
   large            a policy takes more than 80 % of its budget: POLICY_MAX_BYTES without
                    what an answer holds besides
+Notes, which come with wildcards whatever the table:
+  encoding         a path is permitted, and denied for an encoded slash, or for an encoded
+                   character that needs no encoding
 
 --json prints one object:
-  {"errors", "warnings", "tables": [{"arn", "stage", "complete", "permissions", "expired",
+  {"errors", "warnings", "notes", "tables": [{"arn", "stage", "complete", "permissions", "expired",
     "routes", "maxBytes", "budget",
     "findings": [{"severity", "kind", "permissions": [{"place", "id", "permission"}],
-      "route", "resource", "witness", "callers": [name], "trust"}],
+      "route", "resource", "witness", "from", "callers": [name], "trust"}],
     "callers": [{"name", "kind", "scopes", "roles", "groups", "principalType", "tenant",
       "issuer", "permissions", "bytes", "fits", "resources", "steps",
       "advice": {"costs": [{"kind", "name", "bytes", "saves"}],
         "fitting": {"scopes", "roles", "groups", "bytes", "without": [{"kind", "name"}]}}}]}]}
 Of a finding's permissions the first is the one that it is about; a witness is a request of
-the first of its callers, who are named as in "callers", the largest policies first.
+the first of its callers, from the time "from" on, if that is given. Callers are named as in
+"callers", where the largest policies come first.
 
 ` + exitCodes
 
@@ -119,6 +126,7 @@ func (l linted) check(cmd *cobra.Command, args []string) error {
 type lintJSON struct {
 	Errors   int           `json:"errors"`
 	Warnings int           `json:"warnings"`
+	Notes    int           `json:"notes"`
 	Tables   []lint.Result `json:"tables"`
 }
 
@@ -127,10 +135,7 @@ func (p *program) lint(ctx context.Context, l linted, args []string) error {
 	if err != nil {
 		return err
 	}
-	o := lintOptions(settings, time.Now())
-	if l.maxBytes != 0 {
-		o.MaxBytes = l.maxBytes
-	}
+	o := lintOptions(settings, cmp.Or(l.maxBytes, settings.PolicyMaxBytes), time.Now())
 	progress := p.progress(time.Now)
 	o.Progress = progress.show
 	out := lintJSON{Tables: []lint.Result{}}
@@ -143,6 +148,7 @@ func (p *program) lint(ctx context.Context, l linted, args []string) error {
 		out.Tables = append(out.Tables, result)
 		out.Errors += result.Errors()
 		out.Warnings += result.Warnings()
+		out.Notes += result.Notes()
 	}
 	progress.end()
 	if l.json {
@@ -157,8 +163,10 @@ func (p *program) lint(ctx context.Context, l linted, args []string) error {
 }
 
 // lintOptions are the settings that a policy depends on.
-func lintOptions(s config.Settings, now time.Time) lint.Options {
-	o := lint.Options{Now: now, MaxBytes: s.PolicyMaxBytes, NoExpiry: !s.PolicyExpiry, ExplicitDeny: s.ExplicitDeny}
+func lintOptions(s config.Settings, maxBytes int, now time.Time) lint.Options {
+	o := lint.Options{
+		Now: now, MaxBytes: maxBytes, Budget: authorizer.DocumentBudget(maxBytes), NoExpiry: !s.PolicyExpiry, ExplicitDeny: s.ExplicitDeny,
+	}
 	for _, t := range s.TenantIDs {
 		o.Configured = append(o.Configured, trustIn(t, "", s.Audiences))
 	}

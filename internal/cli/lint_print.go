@@ -20,7 +20,11 @@ func printLint(w io.Writer, found lintJSON, top int) error {
 	if n := len(found.Tables); n > 1 {
 		fmt.Fprintf(out, "%d tables: ", n)
 	}
-	fmt.Fprintf(out, "%s, %s.\n", counted(found.Errors, "error"), counted(found.Warnings, "warning"))
+	fmt.Fprintf(out, "%s, %s", counted(found.Errors, "error"), counted(found.Warnings, "warning"))
+	if found.Notes > 0 {
+		fmt.Fprintf(out, ", %s", counted(found.Notes, "note"))
+	}
+	out.WriteString(".\n")
 	_, err := io.WriteString(w, out.String())
 	return err
 }
@@ -66,13 +70,21 @@ func printFinding(out *strings.Builder, r lint.Result, f lint.Finding, top int) 
 func findingLines(r lint.Result, f lint.Finding, top int) []string {
 	resource := strings.TrimPrefix(f.Resource, r.ARN+"/"+r.Stage+"/")
 	such := "such as " + f.Witness
+	if f.From != "" {
+		such += ", from " + f.From + " on"
+	}
 	switch f.Kind {
 	case lint.TooLarge, lint.Large:
 		return sizeLines(r, f, top)
 	case lint.WholeCollision:
 		return []string{fmt.Sprintf("%s: every path is denied by %s, to %s", f.Route, resource, those(f.Callers)), such}
 	case lint.Collision:
+		if strings.HasPrefix(resource, "*") {
+			return []string{fmt.Sprintf("paths of %s and others are denied by %s, to %s", f.Route, resource, those(f.Callers)), such}
+		}
 		return []string{fmt.Sprintf("%s: paths of it are denied by %s, to %s", f.Route, resource, those(f.Callers)), such}
+	case lint.Encoding:
+		return []string{fmt.Sprintf("%s and the like are denied by %s, to %s", f.Witness, resource, those(f.Callers))}
 	case lint.Unguarded:
 		return []string{fmt.Sprintf("%s allows paths of no known route, to %s", resource, those(f.Callers)), such}
 	case lint.Folded:

@@ -43,7 +43,7 @@ func FuzzTables(f *testing.F) {
 				}
 				places[e.Place] = true
 			}
-			if _, err := lint.Check(t.Context(), table, lint.Options{Now: tabletest.Now, MaxBytes: 8192}); err != nil {
+			if _, err := lint.Check(t.Context(), table, lint.Options{Now: tabletest.Now, Budget: 7680}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -121,7 +121,7 @@ func TestProgressIsNotWrittenIntoAFile(t *testing.T) {
 func TestTheNamesOfTheJSONAreThoseOfTheHelp(t *testing.T) {
 	p := tabletest.Permission
 	list := []lint.Entry{{Place: 1, Permission: p("GET", "u/{id}", "s1")}, {Place: 2, Permission: p("GET", "u/{id}", "s1 s2")}, {Place: 3, Permission: p("GET", "v", "s2")}}
-	result, err := lint.Check(t.Context(), lint.Table{API: tabletest.API, Entries: list}, lint.Options{Now: tabletest.Now, MaxBytes: 1024})
+	result, err := lint.Check(t.Context(), lint.Table{API: tabletest.API, Entries: list}, lint.Options{Now: tabletest.Now, Budget: 300})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func (c *checker) advise(ctx context.Context, w weights, i int) error {
 }
 
 func (c *checker) bytesOf(k Caller) int {
-	return c.size(c.prepared.Compile(c.held(k), c.Now, c.budget))
+	return c.size(c.prepared.Compile(c.held(k), c.Now, c.Budget))
 }
 
 // maxGivenBack bounds the policies that are tried for a little more, since one of
@@ -101,7 +101,7 @@ func (c *checker) fitting(ctx context.Context, k Caller, costs []Cost) *Fitting 
 	for i, cost := range costs {
 		parts[i] = cost.Part
 	}
-	fits := func(without []Part) bool { return ctx.Err() == nil && c.bytesOf(k.without(without)) <= c.budget }
+	fits := func(without []Part) bool { return ctx.Err() == nil && c.bytesOf(k.without(without)) <= c.Budget }
 	few, enough := 0, len(parts) // without all but nothing is left
 	for enough-few > 1 {
 		if middle := (few + enough) / 2; fits(parts[:middle]) {

@@ -91,7 +91,7 @@ func TestCallers(t *testing.T) {
 }
 
 // minified is what the authorizer would write of a policy.
-func minified(t testing.TB, document any) string {
+func minified(t rapid.TB, document any) string {
 	t.Helper()
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -102,30 +102,27 @@ func minified(t testing.TB, document any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// TestCallersComeWithTheirPolicies: each with the size of the very policy that he
-// would get, the largest first, under a name of his own.
-func TestCallersComeWithTheirPolicies(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		list := table(tabletest.DrawPermissions(rt)...)
-		r := check(t, list, options)
-		w := worldOf(t, list, r)
-		seen := map[string]bool{}
-		for i, k := range r.Callers {
-			if want := len(minified(t, w.document(k))); k.Bytes != want || k.Fits != (want <= r.Budget) {
-				rt.Fatalf("%s: %d bytes, fits %t; the policy has %d", k.Name, k.Bytes, k.Fits, want)
-			}
-			if held := w.table.Held(principal(k), options.Now).Len(); held != k.Permissions || held == 0 {
-				rt.Fatalf("%s: holds %d, is said to hold %d", k.Name, held, k.Permissions)
-			}
-			if i > 0 && r.Callers[i-1].Bytes < k.Bytes {
-				rt.Fatalf("%s comes after %s, which is smaller", k.Name, r.Callers[i-1].Name)
-			}
-			if seen[k.Name] {
-				rt.Fatalf("two callers are named %s", k.Name)
-			}
-			seen[k.Name] = true
+// checkCallers looks whether each caller comes with the size of the very policy
+// that he would get, the largest first, under a name of his own.
+func checkCallers(t rapid.TB, of lint.Table, r lint.Result) {
+	t.Helper()
+	w := worldOf(t, of, r)
+	seen := map[string]bool{}
+	for i, k := range r.Callers {
+		if want := len(minified(t, w.document(k))); k.Bytes != want || k.Fits != (want <= r.Budget) {
+			t.Errorf("%s: %d bytes, fits %t; the policy has %d", k.Name, k.Bytes, k.Fits, want)
 		}
-	})
+		if held := w.table.Held(principal(k), options.Now).Len(); held != k.Permissions || held == 0 {
+			t.Errorf("%s: holds %d, is said to hold %d", k.Name, held, k.Permissions)
+		}
+		if i > 0 && r.Callers[i-1].Bytes < k.Bytes {
+			t.Errorf("%s comes after %s, which is smaller", k.Name, r.Callers[i-1].Name)
+		}
+		if seen[k.Name] {
+			t.Errorf("two callers are named %s", k.Name)
+		}
+		seen[k.Name] = true
+	}
 }
 
 // TestNobodyIsForgotten: whoever holds a permission of a single requirement is
@@ -133,10 +130,13 @@ func TestCallersComeWithTheirPolicies(t *testing.T) {
 func TestNobodyIsForgotten(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		list := table(tabletest.DrawPermissions(rt)...)
-		r := check(t, list, options)
-		w := worldOf(t, list, r)
+		callers, err := lint.CallersOf(list, options)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		w := worldOf(t, list, lint.Result{})
 		known := map[string]bool{"": true}
-		for _, k := range r.Callers {
+		for _, k := range callers {
 			known[w.table.Held(principal(k), options.Now).Key()] = true
 		}
 		wanted := [][]string{{"s1"}, {"s2"}, {"s3"}, {"s1", "s2", "s3"}}
@@ -168,7 +168,7 @@ func long(numbers ...int) lint.Table {
 // within are the options whose budget is so many bytes.
 func within(budget int) lint.Options {
 	o := options
-	o.MaxBytes = budget + (options.MaxBytes - lint.DocumentBudget(options.MaxBytes))
+	o.Budget = budget
 	return o
 }
 
@@ -299,7 +299,7 @@ func TestNothingIsAdvisedWhereEveryPartIsTooLarge(t *testing.T) {
 }
 
 func TestPoliciesAreMadeWithTheSettings(t *testing.T) {
-	list := table(tabletest.Permission("GET", "a", "s1"))
+	list := table(tabletest.Permission("GET", "a/{x}", "s1"))
 	size := func(o lint.Options) int { return callerNamed(t, check(t, list, o), "scope s1").Bytes }
 	plain := size(options)
 	off, deny := options, options
@@ -309,6 +309,11 @@ func TestPoliciesAreMadeWithTheSettings(t *testing.T) {
 	}
 	if with := size(deny); with <= plain {
 		t.Errorf("%d bytes, %d with what is not allowed denied", plain, with)
+	}
+	w := worldOf(t, list, lint.Result{Budget: options.Budget})
+	held := w.table.Held(tabletest.Caller("s1"), options.Now)
+	if report := w.prepared.Compile(held, options.Now, options.Budget).Report(); report.Bytes != plain {
+		t.Errorf("%d bytes, %d in the policy's report", plain, report.Bytes)
 	}
 }
 

@@ -14,6 +14,7 @@ type Severity string
 const (
 	Error   Severity = "error"   // the table does not do what it says
 	Warning Severity = "warning" // it may not do what was meant
+	Note    Severity = "note"    // it comes with wildcards, whatever the table
 )
 
 // Kind names what was found. The names are stable.
@@ -25,7 +26,7 @@ const (
 	// warning only for a caller who holds everything.
 	TooLarge Kind = "too_large"
 	// WholeCollision: somebody who holds what one permission requires can't call
-	// a held route on any path.
+	// a held route on any path. A warning only where that begins later.
 	WholeCollision Kind = "whole_collision"
 	// Conflicting: a file has a permission twice with different expiresAt,
 	// description or parameter name, and import refuses it.
@@ -47,10 +48,13 @@ const (
 	NoTrust Kind = "no_trust"
 	// Large: a caller's policy takes more than 80 % of the budget.
 	Large Kind = "large"
+	// Encoding: a path is permitted, and denied since a slash in it is encoded, or
+	// a character that needs no encoding: it could hide another route.
+	Encoding Kind = "encoding"
 )
 
 var kindOrder = []Kind{
-	TooLarge, WholeCollision, Conflicting, Collision, Unguarded, Folded, Shadowed, Duplicate, Unheld, NoTrust, Large,
+	TooLarge, WholeCollision, Conflicting, Collision, Unguarded, Folded, Shadowed, Duplicate, Unheld, NoTrust, Large, Encoding,
 }
 
 // Finding is one thing that was found. What a kind says nothing about is empty.
@@ -59,12 +63,16 @@ type Finding struct {
 	Kind     Kind     `json:"kind"`
 	// Permissions: first the one that this is about, then those that make it so.
 	Permissions []Ref `json:"permissions,omitempty"`
-	// Route is held, as "GET /users/{id}"; of collisions.
+	// Route is held, as "GET /users/{id}"; of collisions. Where the Deny is of all
+	// methods it is one of several.
 	Route string `json:"route,omitempty"`
 	// Resource of the policy: the Deny of a collision, the Allow of an unguarded
 	// path.
 	Resource string `json:"resource,omitempty"`
 	Witness  string `json:"witness,omitempty"` // a request, as "GET /users/me"
+	// From is when a collision begins (RFC 3339); "" is now. A permission ends
+	// then that keeps something from being denied.
+	From string `json:"from,omitempty"`
 	// Callers are the names of those in [Result.Callers] whom it is about; the
 	// witness is the first one's.
 	Callers []string        `json:"callers,omitempty"`
@@ -82,7 +90,7 @@ func (e Entry) ref() Ref { return Ref{Place: e.Place, ID: e.Permission.ID(), Per
 
 // sortFindings puts errors first, then sorts by kind and by what they are about.
 func sortFindings(list []Finding) {
-	rank := map[Severity]int{Error: 0, Warning: 1}
+	rank := map[Severity]int{Error: 0, Warning: 1, Note: 2}
 	slices.SortStableFunc(list, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(rank[a.Severity], rank[b.Severity]),

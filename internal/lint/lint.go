@@ -30,6 +30,7 @@ type Entry struct {
 type Options struct {
 	Now      time.Time // expired permissions are held by nobody
 	MaxBytes int       // of the whole minified answer: POLICY_MAX_BYTES
+	Budget   int       // of them for the policy document; must be more than 0
 	NoExpiry bool      // POLICY_EXPIRY=off: policies hold no conditions on time
 	// ExplicitDeny is POLICY_EXPLICIT_DENY=on: policies also deny whatever they
 	// do not allow.
@@ -60,8 +61,11 @@ type Result struct {
 // Errors counts the findings that make the table unfit for use.
 func (r Result) Errors() int { return r.count(Error) }
 
-// Warnings counts the other findings.
+// Warnings counts those that may not be what was meant.
 func (r Result) Warnings() int { return r.count(Warning) }
+
+// Notes counts those that every table has.
+func (r Result) Notes() int { return r.count(Note) }
 
 func (r Result) count(s Severity) (n int) {
 	for _, f := range r.Findings {
@@ -82,7 +86,7 @@ func Check(ctx context.Context, t Table, o Options) (Result, error) {
 	}
 	result := Result{
 		ARN: t.API.ARN, Stage: t.API.Stage, Complete: t.Complete, Permissions: len(once), Routes: routes(t, once),
-		MaxBytes: o.MaxBytes, Budget: c.budget,
+		MaxBytes: o.MaxBytes, Budget: o.Budget,
 	}
 	for _, e := range once {
 		if !current(e.Permission, o.Now) {
@@ -105,7 +109,6 @@ type checker struct {
 	entries    []Entry // each permission once
 	table      *mapping.Table
 	prepared   *policy.Prepared
-	budget     int
 	principals []mapping.Trust // whom the table believes, for made-up audiences
 }
 
@@ -122,17 +125,9 @@ func prepare(t Table, once []Entry, o Options) (*checker, error) {
 		return nil, fmt.Errorf("lint: %w", err)
 	}
 	return &checker{
-		Options: o, entries: once, table: table, prepared: policy.Prepare(table),
-		budget: DocumentBudget(o.MaxBytes), principals: principals,
+		Options: o, entries: once, table: table, prepared: policy.Prepare(table), principals: principals,
 	}, nil
 }
-
-// besides is what an answer holds beside its policy document, in bytes: the
-// context, the principal and the members' names.
-const besides = 700
-
-// DocumentBudget is how many bytes of an answer are left for its policy document.
-func DocumentBudget(maxBytes int) int { return max(maxBytes-besides, 1) }
 
 // routes counts the routes of a table.
 func routes(t Table, once []Entry) int {

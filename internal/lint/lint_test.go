@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"scopegate/internal/lint"
 	"scopegate/internal/tabletest"
 	"scopegate/mapping"
@@ -30,7 +32,7 @@ func table(permissions ...mapping.Permission) lint.Table {
 	return lint.Table{API: tabletest.API, Entries: entries(permissions...), Trust: tabletest.Trust}
 }
 
-var options = lint.Options{Now: tabletest.Now, MaxBytes: 8192}
+var options = lint.Options{Now: tabletest.Now, MaxBytes: 8192, Budget: 7680}
 
 func check(t testing.TB, table lint.Table, o lint.Options) lint.Result {
 	t.Helper()
@@ -61,6 +63,11 @@ func found(r lint.Result, kinds ...lint.Kind) []string {
 	return list
 }
 
+// told leaves out the notes.
+func told(r lint.Result) []lint.Finding {
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(f lint.Finding) bool { return f.Severity == lint.Note })
+}
+
 // requirement parses a permission with other requirements than a scope.
 func requirement(t testing.TB, verb, resource string, members map[string]any) mapping.Permission {
 	t.Helper()
@@ -87,7 +94,7 @@ func principal(k lint.Caller) mapping.Caller {
 }
 
 // callerNamed finds a caller of a result.
-func callerNamed(t testing.TB, r lint.Result, name string) lint.Caller {
+func callerNamed(t rapid.TB, r lint.Result, name string) lint.Caller {
 	t.Helper()
 	at := slices.IndexFunc(r.Callers, func(k lint.Caller) bool { return k.Name == name })
 	if at < 0 {
@@ -111,7 +118,7 @@ type world struct {
 	budget   int
 }
 
-func worldOf(t testing.TB, of lint.Table, r lint.Result) world {
+func worldOf(t rapid.TB, of lint.Table, r lint.Result) world {
 	t.Helper()
 	permissions := []mapping.Permission{}
 	for _, e := range of.Entries {
@@ -179,13 +186,5 @@ func TestExpiredPermissionsCountAndAreHeldByNobody(t *testing.T) {
 	}
 	if got := names(r); !slices.Equal(got, []string{"all scopes", "scope s2"}) {
 		t.Errorf("callers %q", got)
-	}
-}
-
-func TestTheBudgetIsWhatAnAnswerLeavesForItsPolicy(t *testing.T) {
-	for maxBytes, budget := range map[int]int{8192: 7492, 1024: 324, 10: 1} {
-		if got := lint.DocumentBudget(maxBytes); got != budget {
-			t.Errorf("of %d bytes %d are left, want %d", maxBytes, got, budget)
-		}
 	}
 }

@@ -30,12 +30,13 @@ type weight struct {
 type weights struct {
 	list   []weight
 	budget int
+	prefix string // of every resource
 }
 
 // weigh compiles the policy of every caller, on all processors.
 func (c *checker) weigh(ctx context.Context) (weights, error) {
 	callers := append(c.singles(), c.totals()...)
-	w := weights{list: make([]weight, len(callers)), budget: c.budget}
+	w := weights{list: make([]weight, len(callers)), budget: c.Budget, prefix: c.table.API().String() + "/"}
 	err := c.all(ctx, len(callers), func(i int) { w.list[i] = c.weighOne(callers[i]) })
 	if err != nil {
 		return w, err
@@ -74,10 +75,10 @@ func (c *checker) all(ctx context.Context, n int, f func(i int)) error {
 
 func (c *checker) weighOne(k Caller) weight {
 	held := c.held(k)
-	compiled := c.prepared.Compile(held, c.Now, c.budget)
+	compiled := c.prepared.Compile(held, c.Now, c.Budget)
 	w := weight{Caller: k, report: compiled.Report()}
 	w.Bytes = c.size(compiled)
-	w.Fits = w.Bytes <= c.budget
+	w.Fits = w.Bytes <= c.Budget
 	w.Resources, w.Steps = w.report.Resources, w.report.Steps
 	w.folded = make([]bool, len(w.report.Unguarded))
 	if len(w.Steps) == 0 || len(w.folded) == 0 {
@@ -131,7 +132,7 @@ func (w weights) callers() []Caller {
 
 // findings are those about policies. What several callers share is one finding.
 func (w weights) findings() []Finding {
-	g := gathered{list: []Finding{}}
+	g := gathered{list: []Finding{}, prefix: w.prefix}
 	for _, k := range w.callers() {
 		switch {
 		case !k.Fits && k.Kind == Everything:
@@ -151,9 +152,15 @@ func (w weights) findings() []Finding {
 // witnessed adds what the report on one caller's policy shows by example.
 func (w weight) witnessed(g *gathered) {
 	for _, x := range w.report.Collisions {
-		f := Finding{Severity: Warning, Kind: Collision, Route: x.Route, Resource: x.Deny, Witness: x.Witness}
-		if x.Whole && w.single() {
-			f.Severity, f.Kind = Error, WholeCollision
+		f := Finding{Severity: Warning, Kind: Collision, Route: x.Route, Resource: x.Deny, Witness: x.Witness, From: x.From}
+		switch {
+		case isEncoding(g.glob(f)):
+			f.Severity, f.Kind = Note, Encoding
+		case x.Whole && w.single():
+			f.Kind = WholeCollision
+			if x.From == "" {
+				f.Severity = Error
+			}
 		}
 		g.add(f, w.Name)
 	}
@@ -166,24 +173,38 @@ func (w weight) witnessed(g *gathered) {
 	}
 }
 
-// gathered puts callers with the same finding together.
-type gathered struct {
-	list []Finding
-	at   map[string]int
+// isEncoding tells the Denies of single encoded characters, which wildcards bring
+// with them, from one of all of them, which is a step to make a policy fit.
+func isEncoding(glob string) bool {
+	return strings.HasPrefix(glob, "*") && strings.Contains(glob, "%") && glob != "*%*"
 }
 
+// gathered puts callers with the same finding together.
+type gathered struct {
+	list   []Finding
+	prefix string
+	at     map[string]int
+}
+
+// glob is a finding's resource after {api}/{stage}/.
+func (g *gathered) glob(f Finding) string { return strings.TrimPrefix(f.Resource, g.prefix) }
+
 func (g *gathered) add(f Finding, caller string) {
-	key := fmt.Sprintf("%q", []string{string(f.Severity), string(f.Kind), f.Route, f.Resource})
-	if f.Kind == TooLarge || f.Kind == Large {
-		key += caller // each has its own size
+	key := []string{string(f.Severity), string(f.Kind), f.Resource, f.From, f.Route}
+	switch {
+	case f.Kind == TooLarge || f.Kind == Large:
+		key = append(key, caller) // each has its own size
+	case strings.HasPrefix(g.glob(f), "*"):
+		key[4] = "" // it is every route's
 	}
+	text := fmt.Sprintf("%q", key)
 	if g.at == nil {
 		g.at = map[string]int{}
 	}
-	i, known := g.at[key]
+	i, known := g.at[text]
 	if !known {
 		i = len(g.list)
-		g.at[key] = i
+		g.at[text] = i
 		g.list = append(g.list, f)
 	}
 	if list := g.list[i].Callers; len(list) == 0 || list[len(list)-1] != caller {
