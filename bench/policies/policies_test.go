@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"scopegate/authorizer"
 	"scopegate/internal/tabletest"
 )
 
@@ -75,8 +76,8 @@ func TestNaivePoliciesOverReachAndOursDoNot(t *testing.T) {
 		}
 	}
 	for _, g := range shop.Groups {
-		if g.Way == ours && g.OverReach+g.OverAllows+g.SlashAllows+g.OverBudget > 0 {
-			t.Errorf("ours opens what is not held, or is too large: %+v", g)
+		if g.Way == ours && g.OverReach+g.OverAllows+g.SlashAllows+g.OverBudget+g.Unreported+g.FalseReports+g.OrdinaryShut > 0 {
+			t.Errorf("ours opens what is not held, shuts what is, or is too large: %+v", g)
 		}
 		if g.Way == naive && g.Unreported > 0 {
 			t.Errorf("naive shuts what is held: %v", g.Examples)
@@ -87,18 +88,9 @@ func TestNaivePoliciesOverReachAndOursDoNot(t *testing.T) {
 	}
 }
 
-// measuredShop says nothing of the exit code, which is about ours only.
 func measuredShop(t *testing.T) result {
 	t.Helper()
-	apis, err := readFolder(folder(t, "shop.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := options{seed: 1, random: 20, maxBytes: 8192, worst: 2}.examine(apis[0], &bytes.Buffer{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return measured(t, exitOK, folder(t, "shop.json"), "--random", "20", "--worst", "2")["shop"]
 }
 
 func TestAnArrayIsSmallerThanStatements(t *testing.T) {
@@ -133,10 +125,10 @@ func TestLiteralRoutesCostNothingAndExitWithZero(t *testing.T) {
 	}
 }
 
-// TestAnAnswerOverTheBudgetIsAFault: 1,000 bytes are enough for one route each.
+// TestAnAnswerOverTheBudgetIsAFault: 700 bytes are enough for one route each.
 func TestAnAnswerOverTheBudgetIsAFault(t *testing.T) {
-	clock := measured(t, exitFault, folder(t, "clock.json"), "--random", "0", "--max-bytes", "1000")["clock"]
-	if g := clock.group(t, kinds[2], ours); g.OverBudget != 1 || g.MaxBytes <= 1000 {
+	clock := measured(t, exitFault, folder(t, "clock.json"), "--random", "0", "--max-bytes", "700")["clock"]
+	if g := clock.group(t, kinds[2], ours); g.OverBudget != 1 || g.MaxBytes <= 700 {
 		t.Errorf("all scopes: %+v", g)
 	}
 	if g := clock.group(t, kinds[0], ours); g.OverBudget != 0 {
@@ -240,12 +232,16 @@ func TestUnclearRequirementsAreRefused(t *testing.T) {
 	}
 }
 
-func TestTheEnvelopeHoldsTheLargestContext(t *testing.T) {
-	if got := size(worstContext); got != maxContext {
-		t.Errorf("the context has %d bytes, want %d", got, maxContext)
-	}
-	want := len(`{"principalId":"","policyDocument":,"context":}`) + 2*len(guid) + len(":") + maxContext
+// TestTheBudgetLeavesRoomForTheEnvelope: what is measured is what the authorizer
+// gives a typical caller.
+func TestTheBudgetLeavesRoomForTheEnvelope(t *testing.T) {
+	want := len(`{"principalId":"","policyDocument":,"context":}`) + 2*len(guid) + len(":") + size(context)
 	if got := envelope(); got != want {
 		t.Errorf("the envelope has %d bytes, want %d", got, want)
+	}
+	for _, bytes := range []int{1024, 8192, 10_240} {
+		if all := authorizer.DocumentBudget(bytes) + envelope(); all > bytes || all < bytes-150 {
+			t.Errorf("policy and envelope have %d bytes of %d", all, bytes)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"scopegate/authorizer"
 	"scopegate/internal/tabletest"
 	"scopegate/mapping"
 	"scopegate/policy"
@@ -111,7 +112,7 @@ func (w *walker) walk(c caller) (map[string]outcome, error) {
 	many.bytes = answerBytes(arrayDocument(globs))
 
 	began := time.Now()
-	compiled := w.api.prepared.Compile(c.held, tabletest.Now, w.o.maxBytes-envelope())
+	compiled := w.api.prepared.Compile(c.held, tabletest.Now, authorizer.DocumentBudget(w.o.maxBytes))
 	took := time.Since(began)
 	d, report := compiled.Document(request), compiled.Report()
 	mine, err := w.try(c, d, &report)

@@ -74,18 +74,19 @@ type answer struct {
 	Context        map[string]string `json:"context"`
 }
 
-const (
-	guid       = "8f2b6f2e-1d1c-4b8a-9a45-0c9f6c1f0a11"
-	maxContext = 512 // bytes of the context, the most that the authorizer gives
-)
+const guid = "8f2b6f2e-1d1c-4b8a-9a45-0c9f6c1f0a11"
 
-// worstContext is a context as long as any.
-var worstContext = map[string]string{"scp": strings.Repeat("x", maxContext-len(`{"scp":""}`))}
+// context is that of a typical Entra caller, without scopes and roles: they make
+// way where the policy needs the room.
+var context = map[string]string{
+	"oid": guid, "tid": guid, "appid": guid, "sub": strings.Repeat("s", 43), "principalType": "user",
+	"revision": "1234-" + strings.Repeat("r", 26), "exp": "1893502800", "truncated": "true",
+}
 
 // answerBytes is the size of the whole answer, minified as the authorizer
 // writes it.
 func answerBytes(d policy.Document) int {
-	return size(answer{PrincipalID: guid + ":" + guid, PolicyDocument: d, Context: worstContext})
+	return size(answer{PrincipalID: guid + ":" + guid, PolicyDocument: d, Context: context})
 }
 
 // envelope is what the answer has besides the policy document, in bytes.
