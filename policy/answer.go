@@ -26,7 +26,8 @@ type Request struct {
 // turn our silence into access. Of the request's own ARN nothing ever enters an
 // Allow.
 func (c *Compiled) Document(r Request) Document {
-	if len(c.allows) == 0 {
+	made := c.rules()
+	if len(made.allows) == 0 {
 		return DenyAll()
 	}
 	// Whole seconds, rounded down, are all that a condition is written in.
@@ -36,13 +37,13 @@ func (c *Compiled) Document(r Request) Document {
 		return DenyAll()
 	}
 	doc := Document{Version: Version}
-	doc.Statement = append(doc.Statement, statements(Allow, c.allows, end)...)
-	doc.Statement = append(doc.Statement, statements(Deny, c.denies, end)...)
+	doc.Statement = append(doc.Statement, statements(Allow, made.allows, end)...)
+	doc.Statement = append(doc.Statement, statements(Deny, made.denies, end)...)
 	if r.Denied {
 		doc.Statement = append(doc.Statement, Statement{Action: Strings{Invoke}, Effect: Deny, Resource: Strings{invoking}})
 	}
 	if r.ExplicitDeny {
-		doc.Statement = append(doc.Statement, c.explicit(end)...)
+		doc.Statement = append(doc.Statement, made.explicit(end)...)
 	}
 	return doc
 }
@@ -64,7 +65,7 @@ func denyARN(arn string) (resource string, ok bool) {
 
 // explicit denies, for every stretch of time, all but what is then allowed: an
 // Allow that has ended must not leave the call to a resource policy.
-func (c *Compiled) explicit(end time.Time) []Statement {
+func (c rules) explicit(end time.Time) []Statement {
 	if end.IsZero() {
 		return []Statement{{Action: Strings{Invoke}, Effect: Deny, NotResource: c.allowedAt(time.Time{})}}
 	}
@@ -90,7 +91,7 @@ func (c *Compiled) explicit(end time.Time) []Statement {
 
 // allowedAt lists what is allowed from an instant on, until the next end. The
 // zero time is now.
-func (c *Compiled) allowedAt(from time.Time) Strings {
+func (c rules) allowedAt(from time.Time) Strings {
 	list := Strings{}
 	for _, r := range c.allows {
 		if r.until.IsZero() || r.until.After(from) {

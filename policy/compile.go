@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"scopegate/mapping"
@@ -25,17 +26,19 @@ func Prepare(t *mapping.Table) *Prepared {
 }
 
 // Compiled is what a set of held permissions makes of a table: the part of a
-// policy that is the same for each of the caller's requests. It is immutable
-// and safe for concurrent use.
+// policy that is the same for each of the caller's requests. It is safe for
+// concurrent use.
 type Compiled struct {
-	allows []rule
-	denies []rule
-
 	prepared *Prepared
 	slices   []slice
 	step     step
 	budget   int
+	rules    func() rules // of a policy that is much too large only made when asked for
+	tooLarge bool
 }
+
+// rules are what is allowed and denied, and when.
+type rules struct{ allows, denies []rule }
 
 // rule is one resource and when it counts. A zero time is an open end.
 type rule struct {
@@ -61,37 +64,83 @@ func Compile(t *mapping.Table, h mapping.Held, now time.Time) *Compiled {
 //   - Small: the budget is the bytes that the minified document of a request
 //     that is allowed may have, 0 for any number. Where what is exact does not
 //     fit, the policy is made smaller step by step, never less sound; the
-//     [Report] says how. One that does not fit all the same comes out as small
-//     as could be made.
+//     [Report] says how. Of one that can't fit [Compiled.TooLarge] is true.
 //
 // Nothing of a request enters: what varies between requests is added by
 // [Compiled.Document].
 func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled {
-	var best *Compiled
-	steps := p.steps()
-	views := map[bool][]*view{}
-	in := p.slices(h, now)
-	for _, s := range steps {
-		c := &Compiled{prepared: p, slices: in, step: s, budget: budget}
-		if views[s.noSlash] == nil {
-			views[s.noSlash] = c.views()
-		}
-		if !c.draft(views[s.noSlash], false) {
+	l := ladder{prepared: p, slices: p.slices(h, now), budget: budget, views: map[bool][]*view{}}
+	for _, s := range p.steps() {
+		if l.inVain(s) {
 			continue
 		}
-		if budget == 0 || c.size() <= budget {
+		if c := l.try(s); c != nil {
 			return c
 		}
-		if best == nil || c.size() < best.size() {
-			best = c
-		}
 	}
-	if best == nil {
-		best = &Compiled{prepared: p, slices: in, budget: budget}
-		best.draft(best.views(), true)
+	if l.best != nil {
+		return l.best
 	}
-	return best
+	c := &Compiled{prepared: p, slices: l.slices, budget: budget, tooLarge: true}
+	c.rules = sync.OnceValue(func() rules {
+		made, _ := c.draft(c.views(), 0)
+		return made
+	})
+	return c
 }
+
+// ladder tries steps in order.
+type ladder struct {
+	prepared *Prepared
+	slices   []slice
+	budget   int
+	views    map[bool][]*view
+	best     *Compiled // the smallest so far; too large
+	hopeless bool      // the last step was nowhere near the budget
+	ended    bool
+}
+
+// inVain reports whether a step can't be of use after those before it: where
+// listing is nowhere near the budget, only folding subtrees without the slashes
+// of literal routes may be, and after it nothing.
+func (l *ladder) inVain(s step) bool {
+	return l.ended || l.hopeless && !(s.fold && s.noSlash)
+}
+
+// try answers the policy of a step, nil if it does not fit.
+func (l *ladder) try(s step) *Compiled {
+	if l.views[s.noSlash] == nil {
+		l.views[s.noSlash] = (&Compiled{prepared: l.prepared, slices: l.slices, step: s}).views()
+	}
+	room := max(l.budget-statementBytes, 0)
+	for range mostTries {
+		c := &Compiled{prepared: l.prepared, slices: l.slices, step: s, budget: l.budget}
+		made, outcome := c.draft(l.views[s.noSlash], room)
+		if outcome != drafted {
+			l.hopeless = l.hopeless || outcome == hopeless
+			l.ended = outcome == hopeless && s.fold && s.noSlash
+			return nil
+		}
+		c.rules = func() rules { return made }
+		size := c.size()
+		if l.budget == 0 || size <= l.budget {
+			return c
+		}
+		c.tooLarge = true
+		if l.best == nil || size < l.best.size() {
+			l.best = c
+		}
+		if len(l.slices) == 1 || room <= size-l.budget {
+			return nil
+		}
+		// The slices of time differ in more than was reckoned with.
+		room -= size - l.budget
+	}
+	return nil
+}
+
+// mostTries bounds the attempts at one step.
+const mostTries = 3
 
 // views are the table as the caller sees it in each slice of time.
 func (c *Compiled) views() []*view {
@@ -107,26 +156,31 @@ func (c *Compiled) views() []*view {
 // statementBytes is what the document takes beside its resources.
 const statementBytes = 300
 
-// draft makes the rules of each slice of time and joins those that last. It
-// answers false where there is no use in it: the step is not possible for the
-// caller, or the policy does not fit and need not be known.
-func (c *Compiled) draft(views []*view, anyway bool) bool {
-	room := max(c.budget-statementBytes, 0)
+// outcome says what became of a step.
+type outcome uint8
+
+const (
+	drafted    outcome = iota
+	impossible         // what it gives up is held as such
+	hopeless           // the policy is much too large
+)
+
+// draft makes the rules of each slice of time, of at most room bytes each if it
+// can, and joins those that last.
+func (c *Compiled) draft(views []*view, room int) (rules, outcome) {
 	allows, denies := map[string][]bool{}, map[string][]bool{}
 	for i, v := range views {
-		if !anyway && !v.possible(c.step) {
-			return false
+		if !v.possible(c.step) {
+			return rules{}, impossible
 		}
-		a, d, ok := v.draft(c.step, room, anyway)
+		a, d, ok := v.draft(c.step, room)
 		if !ok {
-			return false
+			return rules{}, hopeless
 		}
 		note(allows, a, i, len(views))
 		note(denies, d, i, len(views))
 	}
-	c.allows = c.rules(allows, Allow)
-	c.denies = withoutCovered(c.rules(denies, Deny))
-	return true
+	return rules{c.lasting(allows, Allow), withoutCovered(c.lasting(denies, Deny))}, drafted
 }
 
 func note(in map[string][]bool, globs []string, slice, of int) {
@@ -138,8 +192,8 @@ func note(in map[string][]bool, globs []string, slice, of int) {
 	}
 }
 
-// rules turns the slices in which something is needed into stretches of time.
-func (c *Compiled) rules(needed map[string][]bool, effect string) []rule {
+// lasting turns the slices in which something is needed into stretches of time.
+func (c *Compiled) lasting(needed map[string][]bool, effect string) []rule {
 	var list []rule
 	for _, glob := range sorted(needed) {
 		resource := c.prepared.prefix + glob
@@ -214,15 +268,20 @@ func fit(resource string) string {
 // withoutCovered drops the rules that another one, which counts at least as
 // long, says already.
 func withoutCovered(rules []rule) []rule {
-	// Wide globs are short: looked at first, they spare most comparisons.
+	// Wide globs are short: looked at first, they are there to cover the others.
 	byLength := slices.SortedStableFunc(slices.Values(rules), func(a, b rule) int {
 		return cmp.Compare(len(a.resource), len(b.resource))
 	})
 	var kept []rule
+	var wide wideGlobs
+	same := map[rule]bool{}
 	for _, r := range byLength {
-		if !slices.ContainsFunc(kept, func(k rule) bool { return k.lasts(r) && covers(k.resource, r.resource) }) {
-			kept = append(kept, r)
+		if same[r] || wide.cover(r.resource, func(i int) bool { return kept[i].lasts(r) }) {
+			continue
 		}
+		same[r] = true
+		wide.add(r.resource, len(kept))
+		kept = append(kept, r)
 	}
 	slices.SortFunc(kept, func(a, b rule) int { return strings.Compare(a.resource, b.resource) })
 	return kept

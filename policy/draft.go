@@ -13,6 +13,7 @@ type draft struct {
 	uses   map[string]int     // how many Allows, or the draft itself, need a Deny
 	looked map[string]*guards // Allows looked at so far
 	bytes  int                // of the Allows and Denies
+	always int                // bytes of what is denied for all methods; 0 where it is to be worked out
 }
 
 func (v *view) newDraft(s step, room int) *draft {
@@ -20,17 +21,20 @@ func (v *view) newDraft(s step, room int) *draft {
 }
 
 // price is the bytes of one resource in a policy.
-func (v *view) price(glob string) int { return len(v.prefix) + len(glob) + len(`"",`) }
+func (v *view) price(glob string) int { return v.priceOf(len(glob)) }
+
+func (v *view) priceOf(size int) int { return len(v.prefix) + size + len(`"",`) }
 
 // fits reports whether the policy is as small as it has to be.
 func (d *draft) fits() bool { return d.room == 0 || d.size() <= d.room }
 
 func (d *draft) size() int {
-	size := d.bytes
-	for _, s := range d.standing() {
-		size += d.price(s)
+	if d.always == 0 {
+		for _, s := range d.standing() {
+			d.always += d.price(s)
+		}
 	}
-	return size
+	return d.bytes + d.always
 }
 
 // look works out what an Allow needs denied.
@@ -39,6 +43,7 @@ func (d *draft) look(allow string) *guards {
 		return g
 	}
 	g := d.newGuards(d.step)
+	g.most = mostTooLarge * d.room
 	guard := allow + "/?*"
 	if d.uses[guard] == 0 {
 		guard = ""
@@ -64,6 +69,7 @@ func (d *draft) add(allow string) {
 	}
 	g := d.look(allow)
 	d.allows[allow] = g
+	d.always = 0
 	d.bytes += d.price(allow)
 	for need := range g.needs {
 		d.use(need)
@@ -73,6 +79,7 @@ func (d *draft) add(allow string) {
 func (d *draft) drop(allow string) {
 	g := d.allows[allow]
 	delete(d.allows, allow)
+	d.always = 0
 	d.bytes -= d.price(allow)
 	for need := range g.needs {
 		if d.uses[need]--; d.uses[need] == 0 {

@@ -12,41 +12,62 @@ import (
 type folder struct {
 	*view
 	step
-	memo map[*node]cell
+	memo []*cell // of each node by itself
 }
 
 // spot is one place in the tree: of one method, or of two that share a glob.
 type spot struct {
 	nodes []*node
-	verb  string
-	path  string // with its leading slash
+	base  string // the path up to and with the last slash; "" for the method itself
+	text  string // the segment
 }
 
-func (s spot) glob() string { return s.verb + s.path }
+func (s spot) path() string { return s.base + s.text }
+
+// verb is the method, or what stands for both.
+func (s spot) verb() string {
+	if len(s.nodes) == 2 {
+		return "????"[:len(s.nodes[0].method)]
+	}
+	return s.nodes[0].method
+}
+
+func (s spot) glob() string { return s.verb() + s.path() }
+
+// size is the length of the spot's glob.
+func (s spot) size() int { return len(s.nodes[0].method) + len(s.base) + len(s.text) }
+
+// each is the spot for one of its methods alone.
+func (s spot) each(i int) spot { return spot{s.nodes[i : i+1], s.base, s.text} }
 
 // cell is what a spot costs in bytes, with all below it.
 type cell struct {
 	open    float64                       // to allow what is held
 	covered float64                       // to deny what is not, where all is allowed already
-	take    func(allow func(glob string)) // what open stands for
+	take    func(allow func(glob string)) // what open stands for; nil for nothing
 }
 
 func (c cell) plus(other cell) cell {
-	return cell{c.open + other.open, min(c.covered+other.covered, never), func(allow func(string)) {
-		c.take(allow)
-		other.take(allow)
-	}}
+	sum := cell{c.open + other.open, min(c.covered+other.covered, never), c.take}
+	switch one, more := c.take, other.take; {
+	case one == nil:
+		sum.take = more
+	case more != nil:
+		sum.take = func(allow func(string)) {
+			one(allow)
+			more(allow)
+		}
+	}
+	return sum
 }
 
 // or is the cell with another way to allow, if that costs less.
-func (c cell) or(open float64, take func(func(string))) cell {
+func (c cell) or(open float64, glob func() string) cell {
 	if open < c.open {
-		c.open, c.take = open, take
+		c.open, c.take = open, func(allow func(string)) { allow(glob()) }
 	}
 	return c
 }
-
-var nothing = cell{take: func(func(string)) {}}
 
 // never is a price that nothing is worth.
 const never = 1e9
@@ -56,7 +77,7 @@ var classes = [][]string{{"GET", "PUT"}, {"HEAD", "POST"}, {"PATCH"}, {"DELETE"}
 
 // folded lists the Allows of a class of methods.
 func (v *view) folded(s step, class []string) []string {
-	f := folder{view: v, step: s, memo: map[*node]cell{}}
+	f := folder{view: v, step: s, memo: make([]*cell, v.tree.nodes+1)}
 	var at spot
 	for _, m := range class {
 		if n := v.tree.root.literals[m]; n != nil {
@@ -64,77 +85,73 @@ func (v *view) folded(s step, class []string) []string {
 		}
 	}
 	var list []string
-	f.weigh(at.named()).take(func(glob string) { list = append(list, glob) })
+	if c := f.weigh(at); c.take != nil {
+		c.take(func(glob string) { list = append(list, glob) })
+	}
 	return list
 }
 
-// named gives a spot the verb that its methods share.
-func (s spot) named() spot {
-	switch len(s.nodes) {
-	case 1:
-		s.verb = s.nodes[0].method
-	case 2:
-		s.verb = strings.Repeat("?", len(s.nodes[0].method))
-	}
-	return s
-}
+// cost is the price of an Allow, deny that of a Deny, of so many characters.
+func (f *folder) cost(size int) float64 { return float64(f.priceOf(size)) }
 
-func (f *folder) cost(glob string) float64 { return float64(f.price(glob)) }
+func (f *folder) deny(size int) float64 { return f.denyCost * f.cost(size) }
 
-func (f *folder) deny(glob string) float64 { return f.denyCost * f.cost(glob) }
-
-func (f *folder) slash(glob string) float64 {
+// slash is what it costs to deny a path with a slash at its end.
+func (f *folder) slash(size int) float64 {
 	if f.noSlash {
 		return 0
 	}
-	return f.deny(glob + "/")
+	return f.deny(size + 1)
 }
 
-func (f *folder) weigh(s spot) cell {
+func (f *folder) heldAt(s spot) int {
 	held := 0
 	for _, n := range s.nodes {
 		held += f.heldIn(n)
 	}
+	return held
+}
+
+func (f *folder) weigh(s spot) cell {
 	switch {
 	case len(s.nodes) == 0:
-		return nothing
-	case held == 0:
-		return cell{covered: f.deny(s.glob() + "*"), take: nothing.take}
+		return cell{}
+	case f.heldAt(s) == 0:
+		return cell{covered: f.deny(s.size() + 1)}
 	case len(s.nodes) == 2:
 		return f.together(s)
 	}
-	n := s.nodes[0]
-	c, known := f.memo[n]
-	if !known {
-		c = f.settle(s)
-		f.memo[n] = c
+	at := s.nodes[0].id
+	if f.memo[at] == nil {
+		c := f.settle(s)
+		f.memo[at] = &c
 	}
-	return c
+	return *f.memo[at]
 }
 
 // together weighs two methods as one, or each for itself.
 func (f *folder) together(s spot) cell {
-	one, other := spot{nodes: s.nodes[:1], path: s.path}.named(), spot{nodes: s.nodes[1:], path: s.path}.named()
-	apart := f.weigh(one).plus(f.weigh(other))
+	apart := f.weigh(s.each(0)).plus(f.weigh(s.each(1)))
 	if f.heldIn(s.nodes[0]) == 0 || f.heldIn(s.nodes[1]) == 0 {
 		return apart
 	}
 	c := f.settle(s)
-	apart.covered = min(apart.covered, c.covered)
-	return apart.or(c.open, c.take)
+	covered := min(apart.covered, c.covered)
+	if c.open < apart.open {
+		apart = c
+	}
+	apart.covered = covered
+	return apart
 }
 
 // settle weighs a spot by what lies below it.
 func (f *folder) settle(s spot) cell {
 	below := f.below(s)
-	c := f.own(s)
-	all := s.glob() + "/?*"
-	folded := func(allow func(string)) { allow(all) }
-	covered := below.covered
-	if slices.ContainsFunc(s.nodes, f.forced) || f.cost(all)+covered < below.open {
-		below.open, below.take = f.cost(all)+covered, folded
+	all := f.cost(s.size()+len("/?*")) + below.covered
+	if slices.ContainsFunc(s.nodes, f.forced) {
+		below.open = never
 	}
-	return c.plus(below)
+	return f.own(s).plus(below.or(all, func() string { return s.glob() + "/?*" }))
 }
 
 // forced reports whether everything below the node is allowed anyway: since
@@ -145,122 +162,128 @@ func (f *folder) forced(n *node) bool {
 
 // own weighs the routes that end at the spot itself.
 func (f *folder) own(s spot) cell {
-	c := nothing
-	held := s
-	held.nodes = nil
-	for _, n := range s.nodes {
-		at := spot{nodes: []*node{n}, path: s.path}.named()
+	var c cell
+	held := spot{base: s.base, text: s.text}
+	for i, n := range s.nodes {
 		if f.holds(n.end) {
 			held.nodes = append(held.nodes, n)
 		}
 		if f.holds(n.endSlash) {
-			glob := at.glob() + "/"
-			c = c.plus(cell{open: f.cost(glob), take: func(allow func(string)) { allow(glob) }})
+			c = c.plus(cell{open: never}.or(f.cost(s.size()+1), func() string { return s.each(i).glob() + "/" }))
 		}
-		c.covered = min(c.covered+f.ownDenies(n, at.glob()), never)
+		c.covered = min(c.covered+f.ownDenies(n, s.size()), never)
 	}
-	if len(held.nodes) > 0 {
-		glob := held.named().glob()
-		if s.nodes[0].isMethod() {
-			glob += "/"
-		}
-		c = c.plus(cell{open: f.cost(glob), take: func(allow func(string)) { allow(glob) }})
+	if len(held.nodes) == 0 {
+		return c
 	}
-	return c
+	end := ""
+	if s.nodes[0].isMethod() {
+		end = "/"
+	}
+	return c.plus(cell{open: never}.or(f.cost(s.size()+len(end)), func() string { return held.glob() + end }))
 }
 
 // ownDenies is what a node's own routes cost where all is allowed.
-func (f *folder) ownDenies(n *node, glob string) float64 {
+func (f *folder) ownDenies(n *node, size int) float64 {
 	cost := 0.0
 	switch {
 	case f.lacks(n.end) && n.param:
 		return never
 	case f.lacks(n.end):
-		cost += f.deny(glob) + f.slash(glob)
+		cost += f.deny(size) + f.slash(size)
 	case f.holds(n.end) && !n.param && n.endSlash == none:
-		cost += f.slash(glob)
+		cost += f.slash(size)
 	}
 	if f.lacks(n.endSlash) {
-		cost += f.deny(glob + "/")
+		cost += f.deny(size + 1)
 	}
 	return cost
 }
 
 // below weighs what lies below a spot.
 func (f *folder) below(s spot) cell {
-	texts := map[string][]*node{}
-	var any spot
+	base := s.path() + "/"
+	any := spot{base: base, text: "?*"}
 	for _, n := range s.nodes {
-		for _, c := range n.sorted {
-			texts[c.text] = append(texts[c.text], c)
-		}
 		if n.any != nil {
 			any.nodes = append(any.nodes, n.any)
 		}
 	}
-	var kids []spot
-	for _, text := range sorted(texts) {
-		kids = append(kids, spot{nodes: texts[text], path: s.path + "/" + text}.named())
-	}
-	c := f.among(s, kids, s.path+"/", s.path+"/")
-	if len(any.nodes) > 0 {
-		any.path = s.path + "/?*"
-		c = c.plus(f.weigh(any.named()))
-	}
+	c := f.weigh(any)
 	for _, n := range s.nodes {
 		c.covered = min(c.covered+f.between(n), never)
 	}
+	kids := children(s, base)
+	if f.begins && f.plain(s) {
+		return c.plus(f.groups(s, kids, 0))
+	}
+	for _, k := range kids {
+		c = c.plus(f.weigh(k))
+	}
 	return c
 }
 
-// among weighs children whose paths begin alike, in order. They may share a glob,
-// which ends where none but they begin so.
-func (f *folder) among(s spot, kids []spot, begin, end string) cell {
-	if len(kids) == 0 {
-		return nothing
+// children are the literals below a spot, in order.
+func children(s spot, base string) []spot {
+	list := make([]spot, 0, len(s.nodes[0].sorted))
+	if len(s.nodes) == 1 {
+		for i, n := range s.nodes[0].sorted {
+			list = append(list, spot{s.nodes[0].sorted[i : i+1], base, n.text})
+		}
+		return list
 	}
-	alike := f.begins && f.plain(s) && len(begin) > len(s.path)+1
+	one, other := s.nodes[0].sorted, s.nodes[1].sorted
+	for len(one)+len(other) > 0 {
+		switch {
+		case len(other) == 0 || len(one) > 0 && one[0].text < other[0].text:
+			list, one = append(list, spot{one[:1], base, one[0].text}), one[1:]
+		case len(one) == 0 || other[0].text < one[0].text:
+			list, other = append(list, spot{other[:1], base, other[0].text}), other[1:]
+		default:
+			list = append(list, spot{[]*node{one[0], other[0]}, base, one[0].text})
+			one, other = one[1:], other[1:]
+		}
+	}
+	return list
+}
+
+// groups weighs children whose segments have their first letters in common, so
+// many: one by one, or those together that have more of them.
+func (f *folder) groups(parent spot, kids []spot, common int) cell {
 	var c cell
-	if len(kids) == 1 && begin == kids[0].path {
+	for len(kids) > 0 {
+		first, n := kids[0].text, 1
+		for n < len(kids) && len(first) > common && strings.HasPrefix(kids[n].text, first[:common+1]) {
+			n++
+		}
+		c = c.plus(f.among(parent, kids[:n], common+1))
+		kids = kids[n:]
+	}
+	return c
+}
+
+// among weighs children whose segments begin alike and as no other's do with so
+// many letters of them. They may share a glob.
+func (f *folder) among(parent spot, kids []spot, few int) cell {
+	begin := commonPrefix(kids[0].text, kids[len(kids)-1].text)
+	var c cell
+	if len(kids) == 1 {
 		c = f.weigh(kids[0])
 	} else {
-		c = f.groups(s, kids, begin)
+		c = f.groups(parent, kids, len(begin))
 	}
-	if !alike {
+	if f.short {
+		begin = begin[:min(few, len(begin))]
+	}
+	s := spot{nodes: kids[0].nodes, base: kids[0].base, text: begin + "*"}
+	if slices.ContainsFunc(kids, func(k spot) bool { return k.verb() != s.verb() }) {
+		s.nodes = parent.nodes
+	}
+	if !slices.ContainsFunc(kids, func(k spot) bool { return f.heldAt(k) > 0 }) {
+		c.covered = min(c.covered, f.deny(s.size()))
 		return c
 	}
-	if !f.short {
-		end = begin
-	}
-	glob := s.verb + end + "*"
-	if !f.holdsAmong(kids) {
-		c.covered = min(c.covered, f.deny(glob))
-	} else {
-		c = c.or(f.cost(glob)+c.covered, func(allow func(string)) { allow(glob) })
-	}
-	return c
-}
-
-// groups weighs children apart: one by one, or those together that have more in
-// common.
-func (f *folder) groups(s spot, kids []spot, begin string) cell {
-	c := nothing
-	for i := 0; i < len(kids); {
-		to := i + 1
-		for to < len(kids) && len(kids[i].path) > len(begin) && strings.HasPrefix(kids[to].path, kids[i].path[:len(begin)+1]) {
-			to++
-		}
-		alike := kids[i].path[:min(len(begin)+1, len(kids[i].path))]
-		c = c.plus(f.among(s, kids[i:to], commonPrefix(kids[i].path, kids[to-1].path), alike))
-		i = to
-	}
-	return c
-}
-
-func (f *folder) holdsAmong(kids []spot) bool {
-	return slices.ContainsFunc(kids, func(k spot) bool {
-		return slices.ContainsFunc(k.nodes, func(n *node) bool { return f.heldIn(n) > 0 })
-	})
+	return c.or(f.cost(s.size())+c.covered, s.glob)
 }
 
 // plain reports whether nothing but literals follows a spot: a parameter there

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -63,3 +64,54 @@ func meet(one, other string) bool {
 
 // hasWildcard reports whether the glob matches more than itself.
 func hasWildcard(glob string) bool { return strings.ContainsAny(glob, "*?") }
+
+// literalPrefix is the length of the text before the first wildcard.
+func literalPrefix(glob string) int {
+	if i := strings.IndexAny(glob, "*?"); i >= 0 {
+		return i
+	}
+	return len(glob)
+}
+
+// wideGlobs finds, among many globs, those that cover one. A glob that covers
+// another begins as that one does up to its own first wildcard.
+type wideGlobs struct {
+	byPrefix map[string][]wideGlob
+	lengths  []int // of the prefixes, in order
+}
+
+type wideGlob struct {
+	glob string
+	at   int
+}
+
+// add takes in a glob under a number.
+func (w *wideGlobs) add(glob string, at int) {
+	n := literalPrefix(glob)
+	if n == len(glob) {
+		return // it covers itself alone
+	}
+	if w.byPrefix == nil {
+		w.byPrefix = map[string][]wideGlob{}
+	}
+	if i, known := slices.BinarySearch(w.lengths, n); !known {
+		w.lengths = slices.Insert(w.lengths, i, n)
+	}
+	w.byPrefix[glob[:n]] = append(w.byPrefix[glob[:n]], wideGlob{glob, at})
+}
+
+// cover reports whether one that f agrees to covers the glob.
+func (w *wideGlobs) cover(glob string, f func(at int) bool) bool {
+	most := literalPrefix(glob)
+	for _, n := range w.lengths {
+		if n > most {
+			return false
+		}
+		for _, wide := range w.byPrefix[glob[:n]] {
+			if f(wide.at) && covers(wide.glob, glob) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -16,6 +16,11 @@ type guards struct {
 	needs    map[string]bool
 	hidden   charset // what the literals are written in that the Allows' wildcards run over
 	protects bool    // a known route that is not held is among what is denied
+	// most bounds the bytes of the needs, 0 for any number; tooMany says that they
+	// are more, and that not all of them are there.
+	most    int
+	bytes   int
+	tooMany bool
 }
 
 func (v *view) newGuards(s step) *guards {
@@ -31,16 +36,15 @@ func (g *guards) against(allow, guard string) {
 		return
 	}
 	w := walker{globber: glob}
-	w.enter = func(n *node, s *state, p positions, segments []string) bool {
-		return g.lookBelow(&w, n, s, p, segments, guard)
-	}
+	w.enter = func(n *node, s *state, p *positions) bool { return g.lookBelow(&w, n, s, p, guard) }
 	w.visit = func(p instance) bool {
 		if allowed, why := g.verdict(p); !allowed {
 			g.deny(&glob, p, why)
 		}
-		return true
+		g.tooMany = g.most > 0 && g.bytes > g.most
+		return !g.tooMany
 	}
-	if !w.walk(g.tree) {
+	if !w.walk(g.tree) && !g.tooMany {
 		// Too much to tell apart: nothing of the Allow is left open.
 		g.needs[allow] = true
 		g.protects = true
@@ -49,41 +53,37 @@ func (g *guards) against(allow, guard string) {
 
 // lookBelow reports whether the routes below a node need to be looked at one by
 // one. Where nothing is held one Deny may stand for all of them.
-func (g *guards) lookBelow(w *walker, n *node, s *state, p positions, segments []string, guard string) bool {
-	at := instance{segments: segments}
+func (g *guards) lookBelow(w *walker, n *node, s *state, p *positions, guard string) bool {
+	at := instance{segments: w.path, node: n, state: s}
 	if guard != "" && covers(guard, at.glob()) {
 		g.protects = g.protects || g.unheldIn(n) > 0
 		return false
 	}
-	if g.heldIn(n) > 0 || n.isMethod() {
-		return true
-	}
-	if !matchesSeveral(w, n, s, p, segments) {
+	if g.heldIn(n) > 0 || n.isMethod() || !matchesSeveral(w, n, s, p) {
 		return true
 	}
 	whole := at.glob()
-	if segments[len(segments)-1] != free {
+	if w.path[len(w.path)-1] != free {
 		whole += "*"
 	}
 	if !g.spares(whole) {
 		return true
 	}
-	at.node, at.state = n, s
 	g.protect(&w.globber, at, whole, false)
 	g.hidden.join(n.chars)
 	return false
 }
 
 // matchesSeveral reports whether a walk finds more than one instance below.
-func matchesSeveral(w *walker, n *node, s *state, p positions, segments []string) bool {
+func matchesSeveral(w *walker, n *node, s *state, p *positions) bool {
 	found := 0
-	sub := walker{globber: w.globber}
-	sub.enter = func(*node, *state, positions, []string) bool { return true }
+	sub := walker{globber: w.globber, path: slices.Clip(w.path)}
+	sub.enter = func(*node, *state, *positions) bool { return true }
 	sub.visit = func(instance) bool {
 		found++
 		return found < 2
 	}
-	sub.below(n, s, p, segments)
+	sub.below(n, s, *p)
 	return found > 1
 }
 
@@ -104,6 +104,7 @@ func (g *guards) add(glob string) {
 	}
 	if _, known := g.needs[glob]; !known {
 		g.needs[glob] = !g.spares(glob)
+		g.bytes += g.price(glob)
 	}
 }
 
@@ -152,13 +153,13 @@ func takeSegment(g *globber, p *positions, s string) positions {
 // goes on from it, with a wildcard at its i-th segment.
 func wildcardTakes(allow *globber, before *positions, p instance, i int, whole bool) bool {
 	at := allow.run(before, p.segments[i])
-	allow.literals(before, func(segment string, next positions) {
-		for w := range next {
-			if segment == p.segments[i] {
-				at[w] &^= next[w]
+	for _, l := range allow.literals(before, nil) {
+		for w := range l.next {
+			if l.segment == p.segments[i] {
+				at[w] &^= l.next[w]
 			}
 		}
-	})
+	}
 	for _, s := range p.segments[i+1:] {
 		at = allow.step(&at, '/')
 		at = takeSegment(allow, &at, s)
@@ -169,7 +170,7 @@ func wildcardTakes(allow *globber, before *positions, p instance, i int, whole b
 	if p.slash {
 		at = allow.step(&at, '/')
 	}
-	return allow.ends(&at)
+	return allow.done(&at)
 }
 
 // respelt lists an instance in the other spellings of its hidden literals.

@@ -70,7 +70,11 @@ func (d *draft) gain(s swap) int {
 	if bytes <= 0 {
 		return bytes // whatever the wide one needs makes it no better
 	}
-	for need, forced := range d.look(s.wide).needs {
+	wide := d.look(s.wide)
+	if wide.tooMany {
+		return -1
+	}
+	for need, forced := range wide.needs {
 		if forced && lost[need] == 0 {
 			return -1
 		}
@@ -153,7 +157,11 @@ func (d *draft) hope(s swap) int {
 			lost[need]++
 		}
 	}
-	for need, forced := range d.look(s.wide).needs {
+	wide := d.look(s.wide)
+	if wide.tooMany {
+		return -1
+	}
+	for need, forced := range wide.needs {
 		if forced && lost[need] == 0 {
 			return -1
 		}

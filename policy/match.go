@@ -2,16 +2,26 @@ package policy
 
 import (
 	"math/bits"
+	"strings"
 )
 
 // globber runs an IAM glob over a path piece by piece. It stands at positions of
 // the glob, several at a time since a * may end anywhere.
 type globber struct {
-	text  []rune
-	words int // of positions
+	glob   string
+	places []place // one for each character, and one for the end
+	words  int     // of positions
 }
 
-// positions is a set of places in a glob; place len(text) is its end.
+// place is one character of a glob.
+type place struct {
+	char     rune
+	offset   int  // in the text
+	end      int  // the place where the literal text that begins here ends
+	wildcard bool // a wildcard follows that text
+}
+
+// positions is a set of places in a glob.
 type positions [8]uint64
 
 // longestGlob is the longest text a globber takes, in characters: a resource's
@@ -20,23 +30,36 @@ const longestGlob = 8*64 - 1
 
 // newGlobber reads a glob. ok is false for one that is longer than any resource.
 func newGlobber(glob string) (g globber, ok bool) {
-	text := make([]rune, 0, len(glob))
-	for _, c := range glob {
-		if c == '*' && len(text) > 0 && text[len(text)-1] == '*' {
-			continue
-		}
-		text = append(text, c)
+	for strings.Contains(glob, "**") {
+		glob = strings.ReplaceAll(glob, "**", "*")
 	}
-	if len(text) > longestGlob {
+	g = globber{glob: glob, places: make([]place, 0, len(glob)+1)}
+	for i, c := range glob {
+		g.places = append(g.places, place{char: c, offset: i})
+	}
+	if len(g.places) > longestGlob {
 		return globber{}, false
 	}
-	return globber{text: text, words: len(text)/64 + 1}, true
+	g.places = append(g.places, place{offset: len(glob)})
+	g.words = len(g.places)/64 + 1
+	end, last := len(g.places)-1, len(g.places)-1
+	for at := last; at >= 0; at-- {
+		if c := g.places[at].char; at < last && (c == '/' || c == '*' || c == '?') {
+			end = at
+		}
+		g.places[at].end = end
+		g.places[at].wildcard = end < last && g.places[end].char != '/'
+	}
+	return g, true
 }
+
+// last is the place behind the glob.
+func (g *globber) last() int { return len(g.places) - 1 }
 
 // put adds a place, and those that a * there makes reachable.
 func (g *globber) put(p *positions, at int) {
 	p[at/64] |= 1 << (at % 64)
-	if at < len(g.text) && g.text[at] == '*' {
+	if g.places[at].char == '*' {
 		at++
 		p[at/64] |= 1 << (at % 64)
 	}
@@ -57,9 +80,9 @@ func (g *globber) empty(p *positions) bool {
 	return true
 }
 
-// ends reports whether the whole glob is matched.
-func (g *globber) ends(p *positions) bool {
-	end := len(g.text)
+// done reports whether the whole glob is matched.
+func (g *globber) done(p *positions) bool {
+	end := g.last()
 	return p[end/64]&(1<<(end%64)) != 0
 }
 
@@ -78,10 +101,8 @@ func (g *globber) step(p *positions, c rune) positions {
 	for i := range g.words {
 		for w := p[i]; w != 0; w &= w - 1 {
 			at := i*64 + bits.TrailingZeros64(w)
-			if at == len(g.text) {
-				continue
-			}
-			switch t := g.text[at]; {
+			switch t := g.places[at].char; {
+			case at == g.last():
 			case t == '*':
 				g.put(&next, at)
 			case t == '?' || t == c:
@@ -128,10 +149,10 @@ func (g *globber) runFree(p *positions) positions {
 // stepAny takes any character but a slash: through a literal one of the glob or
 // through a wildcard.
 func (g *globber) stepAny(at int, literal, wild *positions) {
-	if at == len(g.text) {
+	if at == g.last() {
 		return
 	}
-	switch g.text[at] {
+	switch g.places[at].char {
 	case '/':
 	case '*':
 		g.put(wild, at)
@@ -142,31 +163,37 @@ func (g *globber) stepAny(at int, literal, wild *positions) {
 	}
 }
 
-// literals calls f for each way to take one segment without a wildcard: the text
-// that the glob spells out, and where that leads.
-func (g *globber) literals(p *positions, f func(segment string, next positions)) {
-	g.each(p, func(at int) {
-		end := at
-		for end < len(g.text) && g.text[end] != '/' && g.text[end] != '*' && g.text[end] != '?' {
-			end++
+// spelt is one segment that the glob spells out without a wildcard, and where
+// that leads.
+type spelt struct {
+	segment string
+	next    positions
+}
+
+// literals lists the ways to take one segment without a wildcard.
+func (g *globber) literals(p *positions, list []spelt) []spelt {
+	for i := range g.words {
+		for w := p[i]; w != 0; w &= w - 1 {
+			at := i*64 + bits.TrailingZeros64(w)
+			end := g.places[at].end
+			if end == at || g.places[end].char == '?' {
+				continue
+			}
+			list = append(list, spelt{segment: g.glob[g.places[at].offset:g.places[end].offset]})
+			g.put(&list[len(list)-1].next, end)
 		}
-		if end == at || end < len(g.text) && g.text[end] == '?' {
-			return
-		}
-		var next positions
-		g.put(&next, end)
-		f(string(g.text[at:end]), next)
-	})
+	}
+	return list
 }
 
 // onlyLiterals reports whether no wildcard has a part in the next segment.
 func (g *globber) onlyLiterals(p *positions) bool {
-	only := true
-	g.each(p, func(at int) {
-		for at < len(g.text) && g.text[at] != '/' && only {
-			only = g.text[at] != '*' && g.text[at] != '?'
-			at++
+	for i := range g.words {
+		for w := p[i]; w != 0; w &= w - 1 {
+			if g.places[i*64+bits.TrailingZeros64(w)].wildcard {
+				return false
+			}
 		}
-	})
-	return only
+	}
+	return true
 }

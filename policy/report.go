@@ -46,7 +46,10 @@ type Unguarded struct {
 }
 
 // TooLarge reports whether the policy is larger than its budget.
-func (c *Compiled) TooLarge() bool { return c.budget > 0 && c.size() > c.budget }
+func (c *Compiled) TooLarge() bool { return c.tooLarge }
+
+// Size is the bytes of the minified document of a request that is allowed.
+func (c *Compiled) Size() int { return c.size() }
 
 // Report looks at the policy as it is for a request that is allowed, at every
 // instant from that on which it was compiled for.
@@ -58,7 +61,7 @@ func (c *Compiled) Report() Report {
 	for _, s := range c.Document(Request{End: sizingEnd}).Statement {
 		r.Resources += len(s.Resource)
 	}
-	for _, d := range c.denies {
+	for _, d := range c.rules().denies {
 		r.Guards = append(r.Guards, d.resource)
 	}
 	seen := map[Collision]bool{}
@@ -108,7 +111,7 @@ func (in *inspection) matches(glob string, all bool) []instance {
 	}
 	var list []instance
 	w := walker{globber: g}
-	w.enter = func(n *node, _ *state, _ positions, _ []string) bool { return all || in.heldIn(n) > 0 }
+	w.enter = func(n *node, _ *state, _ *positions) bool { return all || in.heldIn(n) > 0 }
 	w.visit = func(p instance) bool {
 		if allowed, _ := in.verdict(p); allowed {
 			p.segments = slices.Clone(p.segments)
@@ -138,7 +141,7 @@ func (in *inspection) name(r int32) string { return in.tree.routes[r].template.S
 // folds lists the Allows that stand for several routes.
 func (in *inspection) folds() []Fold {
 	list := []Fold{}
-	for _, allow := range in.counting(in.allows) {
+	for _, allow := range in.counting(in.rules().allows) {
 		var routes []string
 		for _, p := range in.matches(allow, false) {
 			if r := in.routeOf(p); r != none {

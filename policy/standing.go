@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -37,18 +36,30 @@ func standing(s step, hidden charset, protects bool) []string {
 	} else {
 		list = append(list, "*%2F..*", "*%2f..*", "*/..%2*")
 	}
-	for c := byte(0); c < 0x80; c++ {
+	last := ""
+	for c := range byte(0x80) {
 		if !hidden.has(c) {
 			continue
 		}
-		for _, e := range escapesOf(c) {
-			if glob := "*" + e + "*"; !slices.Contains(list, glob) {
-				list = append(list, glob)
+		for _, e := range escapes[c] {
+			if e != last {
+				list = append(list, e)
 			}
+			last = e
 		}
 	}
 	return list
 }
+
+// escapes are the Denies of each character's encodings.
+var escapes = func() (list [0x80][]string) {
+	for c := range byte(0x80) {
+		for _, e := range escapesOf(c) {
+			list[c] = append(list[c], "*"+e+"*")
+		}
+	}
+	return list
+}()
 
 // anySlash matches every path that ends with a slash, but the root.
 const anySlash = "*/?*/"

@@ -75,14 +75,7 @@ func (v *view) possible(s step) bool {
 		return false
 	}
 	for i, r := range v.tree.routes {
-		resource := r.template.Resource
-		if !v.held[i] {
-			continue
-		}
-		if s.noSlash && resource.TrailingSlash() {
-			return false
-		}
-		if s.noDots && slices.ContainsFunc(resource.Segments(), func(s mapping.Segment) bool { return strings.HasPrefix(s.Text, ".") && s.Kind == mapping.Literal }) {
+		if v.held[i] && (s.noSlash && r.slash || s.noDots && r.dotted) {
 			return false
 		}
 	}
@@ -90,11 +83,10 @@ func (v *view) possible(s step) bool {
 }
 
 // draft lists what is to be allowed and denied, after {api}/{stage}/, in at most
-// room bytes if it can; 0 is any number. ok is false where it is far from that and
-// the lists are not wanted anyway.
-func (v *view) draft(s step, room int, anyway bool) (allows, denies []string, ok bool) {
+// room bytes if it can; 0 is any number. ok is false where it is far from that.
+func (v *view) draft(s step, room int) (allows, denies []string, ok bool) {
 	allows = v.choose(s)
-	if !anyway && room > 0 && !s.begins && v.cost(allows) > room {
+	if room > 0 && !s.begins && v.cost(allows) > room {
 		return nil, nil, false
 	}
 	d := v.newDraft(s, room)
@@ -103,7 +95,9 @@ func (v *view) draft(s step, room int, anyway bool) (allows, denies []string, ok
 			d.use(guard)
 		}
 	}
-	d.allow(allows)
+	if !d.allow(allows) {
+		return nil, nil, false
+	}
 	if v.connects() {
 		d.add(string(mapping.Connect))
 	}
@@ -119,16 +113,25 @@ func (v *view) draft(s step, room int, anyway bool) (allows, denies []string, ok
 	return sorted(d.allows), append(d.merge(), d.standing()...), true
 }
 
-// allow adds Allows, and joins them as far as it must be.
-func (d *draft) allow(globs []string) {
+// allow adds Allows, and joins them as far as it must be. It answers false, and
+// leaves them as they are, where no joining will make the policy fit.
+func (d *draft) allow(globs []string) bool {
 	for _, a := range globs {
 		d.add(a)
+		if d.allows[a].tooMany || d.room > 0 && d.bytes > mostTooLarge*d.room {
+			return false
+		}
 	}
 	d.join(twins)
 	if d.begins {
 		d.join(func(globs []string) []swap { return slices.Concat(siblings(globs), cousins(globs)) })
 	}
+	return true
 }
+
+// mostTooLarge is how many times too large a policy may be before joining and
+// merging: they save half of it at the very best.
+const mostTooLarge = 3
 
 // choose lists the Allows.
 func (v *view) choose(s step) []string {
@@ -243,12 +246,8 @@ func outermost(globs []string) []string {
 func (v *view) depths() []string {
 	var list []string
 	for i, r := range v.tree.routes {
-		s := r.template.Resource.Segments()
-		if !v.held[i] || len(s) == 0 || s[len(s)-1].Kind != mapping.Param || r.template.Resource.TrailingSlash() {
-			continue
-		}
-		if guard := r.glob + "/?*"; v.spares(guard) {
-			list = append(list, guard)
+		if v.held[i] && r.depth != "" && v.spares(r.depth) {
+			list = append(list, r.depth)
 		}
 	}
 	return list

@@ -22,6 +22,22 @@ type tree struct {
 type route struct {
 	template *mapping.Template
 	glob     string // METHOD/path in IAM's form
+	literal  bool   // its last segment is a literal
+	slash    bool   // it is written with a trailing slash
+	dotted   bool   // a literal of it begins with a dot
+	depth    string // what lies below its last parameter; "" where it ends otherwise
+}
+
+func newRoute(k *mapping.Template) route {
+	r := route{template: k, glob: string(k.Verb) + "/" + k.Resource.Glob(), literal: endsInLiteral(k.Resource), slash: k.Resource.TrailingSlash()}
+	segments := k.Resource.Segments()
+	for _, s := range segments {
+		r.dotted = r.dotted || s.Kind == mapping.Literal && s.Text[0] == '.'
+	}
+	if !r.literal && !r.slash && segments[len(segments)-1].Kind == mapping.Param {
+		r.depth = r.glob + "/?*"
+	}
+	return r
 }
 
 // none stands for no route.
@@ -101,7 +117,7 @@ func (t *tree) child(n *node, literal string) *node {
 // add puts a route where its segments lead to, numbered in the order of arrival.
 func (t *tree) add(method *node, k *mapping.Template) {
 	at := int32(len(t.routes))
-	t.routes = append(t.routes, route{template: k, glob: method.text + "/" + k.Resource.Glob()})
+	t.routes = append(t.routes, newRoute(k))
 	n := method
 	for _, s := range k.Resource.Segments() {
 		switch s.Kind {

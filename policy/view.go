@@ -64,15 +64,10 @@ func (v *view) verdict(p instance) (allowed bool, why mapping.Reason) {
 		return true, mapping.HeldRoute
 	case bare == none:
 		return false, mapping.NoRoute
-	case endsInLiteral(v.tree.routes[bare].template.Resource):
+	case v.tree.routes[bare].literal:
 		return false, mapping.SlashSpelling
 	}
 	return true, mapping.HeldRoute
-}
-
-func endsInLiteral(r mapping.Resource) bool {
-	s := r.Segments()
-	return len(s) == 0 || s[len(s)-1].Kind == mapping.Literal
 }
 
 // givenUp reports whether a permitted instance is one that a view without slashes gives up: it
@@ -105,7 +100,7 @@ func (v *view) leavesAlone(glob string) bool {
 		return false
 	}
 	w := walker{globber: g}
-	w.enter = func(n *node, _ *state, _ positions, _ []string) bool { return v.heldIn(n) > 0 }
+	w.enter = func(n *node, _ *state, _ *positions) bool { return v.heldIn(n) > 0 }
 	w.visit = func(p instance) bool {
 		allowed, _ := v.verdict(p)
 		return !allowed || v.givenUp(p)

@@ -54,9 +54,11 @@ func (p instance) path(value string) string {
 type walker struct {
 	globber
 	// enter reports whether to look below a node, given how a path gets there.
-	enter func(n *node, s *state, p positions, segments []string) bool
+	enter func(n *node, s *state, p *positions) bool
 	// visit is called for each instance; the walk ends when it wants no more.
+	// The segments of the instance are the walker's own.
 	visit func(p instance) (more bool)
+	path  []string // the segments taken so far
 	steps int
 	ended bool
 }
@@ -70,36 +72,34 @@ func (w *walker) walk(t *tree) bool {
 	start := w.start()
 	for _, method := range t.root.sorted {
 		if p := w.run(&start, method.text); !w.empty(&p) {
-			w.below(method, t.routing[method], p, []string{method.text})
+			w.path = append(w.path[:0], method.text)
+			w.below(method, t.routing[method], p)
 		}
 	}
 	return !w.ended
 }
 
 // below looks at a node, p being the places after its segment.
-func (w *walker) below(n *node, s *state, p positions, segments []string) {
-	if w.tired() || s == nil || !w.enter(n, s, p, segments) {
+func (w *walker) below(n *node, s *state, p positions) {
+	if w.tired() || s == nil || !w.enter(n, s, &p) {
 		return
 	}
-	if !n.isMethod() && w.ends(&p) {
-		w.offer(instance{segments, false, n, s})
+	if !n.isMethod() && w.done(&p) {
+		w.offer(n, s, false)
 	}
 	p = w.step(&p, '/')
 	if w.empty(&p) {
 		return
 	}
-	if w.ends(&p) {
-		w.offer(instance{segments, !n.isMethod(), n, s})
+	if w.done(&p) {
+		w.offer(n, s, !n.isMethod())
 	}
-	segments = slices.Clip(segments)
-	w.literalChildren(n, s, &p, segments)
+	w.literalChildren(n, s, &p)
 	if n.any != nil {
-		w.anySegment(s, &p, segments, func(next *state, p positions, segments []string) {
-			w.below(n.any, next, p, segments)
-		})
+		w.anyChild(n.any, s, &p)
 	}
 	if n.greedy != none {
-		w.greedily(n, s, p, segments, nil)
+		w.greedily(n, s, &p, nil)
 	}
 }
 
@@ -110,41 +110,52 @@ func (w *walker) tired() bool {
 }
 
 // offer hands an instance over if the node's own route decides it.
-func (w *walker) offer(p instance) {
-	if w.ended {
-		return
+func (w *walker) offer(n *node, s *state, slash bool) {
+	decides := n.end != none && s.end == n.end || slash && n.endSlash != none && s.slash == n.endSlash
+	if decides {
+		w.show(n, s, slash)
 	}
-	n := p.node
-	decides := n.end != none && p.state.end == n.end || p.slash && n.endSlash != none && p.state.slash == n.endSlash
-	if decides && !w.visit(p) {
+}
+
+func (w *walker) show(n *node, s *state, slash bool) {
+	if !w.ended && !w.visit(instance{w.path, slash, n, s}) {
 		w.ended = true
 	}
 }
 
-func (w *walker) literalChildren(n *node, s *state, p *positions, segments []string) {
+// down goes on to a node by a segment.
+func (w *walker) down(n *node, s *state, segment string, p positions) {
+	w.path = append(w.path, segment)
+	w.below(n, s, p)
+	w.path = w.path[:len(w.path)-1]
+}
+
+func (w *walker) literalChildren(n *node, s *state, p *positions) {
 	if w.onlyLiterals(p) {
-		w.literals(p, func(segment string, next positions) {
-			if c := n.literals[segment]; c != nil {
-				w.below(c, s.next(segment), next, append(segments, segment))
+		var few [4]spelt
+		for _, l := range w.literals(p, few[:0]) {
+			if c := n.literals[l.segment]; c != nil {
+				w.down(c, s.next(c.text), c.text, l.next)
 			}
-		})
+		}
 		return
 	}
 	for _, c := range n.sorted {
 		if next := w.run(p, c.text); !w.empty(&next) {
-			w.below(c, s.next(c.text), next, append(segments, c.text))
+			w.down(c, s.next(c.text), c.text, next)
 		}
 	}
 }
 
-// anySegment takes one segment where the route has a parameter.
-func (w *walker) anySegment(s *state, p *positions, segments []string, f func(*state, positions, []string)) {
+// anyChild takes one segment for a parameter.
+func (w *walker) anyChild(n *node, s *state, p *positions) {
 	if next := w.runFree(p); !w.empty(&next) {
-		f(s.next(free), next, append(segments, free))
+		w.down(n, s.next(free), free, next)
 	}
-	w.literals(p, func(segment string, next positions) {
-		f(s.next(segment), next, append(segments, segment))
-	})
+	var few [4]spelt
+	for _, l := range w.literals(p, few[:0]) {
+		w.down(n, s.next(l.segment), l.segment, l.next)
+	}
 }
 
 // mark is where a walk stood after a free segment.
@@ -156,31 +167,40 @@ type mark struct {
 // greedily takes one more segment of a {name+}, and then more. Where a free
 // segment leads to where another one led before, it ends: the ?* of the earlier
 // one matches all that would follow.
-func (w *walker) greedily(n *node, s *state, p positions, segments []string, trail []mark) {
+func (w *walker) greedily(n *node, s *state, p *positions, trail []mark) {
 	if w.tired() {
 		return
 	}
-	w.anySegment(s, &p, segments, func(next *state, p positions, segments []string) {
-		if next == nil || w.ended {
+	if next := w.runFree(p); !w.empty(&next) {
+		w.greedy(n, s.next(free), free, next, trail)
+	}
+	for _, l := range w.literals(p, nil) {
+		w.greedy(n, s.next(l.segment), l.segment, l.next, trail)
+	}
+}
+
+// greedy looks at a {name+} after one of its segments.
+func (w *walker) greedy(n *node, s *state, segment string, p positions, trail []mark) {
+	if s == nil || w.ended {
+		return
+	}
+	w.path = append(w.path, segment)
+	defer func() { w.path = w.path[:len(w.path)-1] }()
+	if w.done(&p) && s.end == n.greedy {
+		w.show(n, s, false)
+	}
+	p = w.step(&p, '/')
+	if w.empty(&p) {
+		return
+	}
+	if w.done(&p) && s.slash == n.greedy {
+		w.show(n, s, true)
+	}
+	if here := (mark{s, p}); segment == free {
+		if slices.Contains(trail, here) {
 			return
 		}
-		if w.ends(&p) && next.end == n.greedy && !w.visit(instance{segments, false, n, next}) {
-			w.ended = true
-		}
-		p = w.step(&p, '/')
-		if w.empty(&p) || w.ended {
-			return
-		}
-		if w.ends(&p) && next.slash == n.greedy && !w.visit(instance{segments, true, n, next}) {
-			w.ended = true
-		}
-		longer := trail
-		if here := (mark{next, p}); segments[len(segments)-1] == free {
-			if slices.Contains(trail, here) {
-				return
-			}
-			longer = append(slices.Clip(trail), here)
-		}
-		w.greedily(n, next, p, slices.Clip(segments), longer)
-	})
+		trail = append(slices.Clip(trail), here)
+	}
+	w.greedily(n, s, &p, trail)
 }

@@ -87,3 +87,8 @@ func (s *sweep) ends(at *state, taken []string) bool {
 	}
 	return true
 }
+
+func endsInLiteral(r mapping.Resource) bool {
+	s := r.Segments()
+	return len(s) == 0 || s[len(s)-1].Kind == mapping.Literal
+}

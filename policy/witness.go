@@ -12,7 +12,7 @@ import (
 // that shows it.
 func (in *inspection) collisions() []Collision {
 	var list []Collision
-	for _, deny := range in.counting(in.denies) {
+	for _, deny := range in.counting(in.rules().denies) {
 		forAll := strings.HasPrefix(deny, "*")
 		found := map[int32]bool{}
 		for _, p := range in.matches(deny, false) {
@@ -70,7 +70,7 @@ func (in *inspection) witness(glob string, p instance) (path string, ok bool) {
 				at, done = g.step(&at, '/'), done+"/"
 			}
 			path = done
-			return g.ends(&at) && in.permits(done).Allowed
+			return g.done(&at) && in.permits(done).Allowed
 		}
 		if i > 0 {
 			at, done = g.step(&at, '/'), done+"/"
@@ -117,7 +117,7 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	for tried := 0; len(queue) > 0 && tried < mostTried; tried++ {
 		at := queue[0]
 		queue = queue[1:]
-		if one.ends(&at.a) && other.ends(&at.b) && in.permits(at.text).Allowed {
+		if one.done(&at.a) && other.done(&at.b) && in.permits(at.text).Allowed {
 			return at.text, true
 		}
 		for _, c := range alphabet(&one, &at.a, &other, &at.b) {
@@ -136,8 +136,9 @@ func alphabet(one *globber, a *positions, other *globber, b *positions) []rune {
 	var list []rune
 	note := func(g *globber) func(int) {
 		return func(at int) {
-			if at < len(g.text) && g.text[at] != '*' && g.text[at] != '?' && !slices.Contains(list, g.text[at]) {
-				list = append(list, g.text[at])
+			c := g.places[at].char
+			if at < g.last() && c != '*' && c != '?' && !slices.Contains(list, c) {
+				list = append(list, c)
 			}
 		}
 	}
@@ -150,8 +151,8 @@ func alphabet(one *globber, a *positions, other *globber, b *positions) []rune {
 // route is known for.
 func (in *inspection) unguarded() []Unguarded {
 	list := []Unguarded{}
-	denies := in.counting(in.denies)
-	for _, allow := range in.counting(in.allows) {
+	denies := in.counting(in.rules().denies)
+	for _, allow := range in.counting(in.rules().allows) {
 		if slices.Contains(in.patterns, allow) || !hasWildcard(allow) {
 			continue
 		}
