@@ -162,7 +162,8 @@ type outcome uint8
 const (
 	drafted    outcome = iota
 	impossible         // what it gives up is held as such
-	hopeless           // the policy is much too large
+	tooFar             // the policy is so much too large that other steps come first
+	hopeless           // the policy is larger than any step but folding will mend
 )
 
 // draft makes the rules of each slice of time, of at most room bytes each if it
@@ -173,9 +174,9 @@ func (c *Compiled) draft(views []*view, room int) (rules, outcome) {
 		if !v.possible(c.step) {
 			return rules{}, impossible
 		}
-		a, d, ok := v.draft(c.step, room)
-		if !ok {
-			return rules{}, hopeless
+		a, d, o := v.draft(c.step, room)
+		if o != drafted {
+			return rules{}, o
 		}
 		note(allows, a, i, len(views))
 		note(denies, d, i, len(views))

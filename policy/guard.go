@@ -12,10 +12,9 @@ import (
 type guards struct {
 	*view
 	step
-	// needs are what to deny, and whether that matches something permitted.
-	needs    map[string]bool
-	hidden   charset // what the literals are written in that the Allows' wildcards run over
-	protects bool    // a known route that is not held is among what is denied
+	needs    map[string]bool // what to deny
+	hidden   charset         // what the literals are written in that the Allows' wildcards run over
+	protects bool            // a known route that is not held is among what is denied
 	// most bounds the bytes of the needs, 0 for any number; tooMany says that they
 	// are more, and that not all of them are there.
 	most    int
@@ -102,8 +101,8 @@ func (g *guards) add(glob string) {
 	if g.noSlash && covers(anySlash, glob) {
 		return
 	}
-	if _, known := g.needs[glob]; !known {
-		g.needs[glob] = !g.spares(glob)
+	if !g.needs[glob] {
+		g.needs[glob] = true
 		g.bytes += g.price(glob)
 	}
 }

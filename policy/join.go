@@ -74,8 +74,8 @@ func (d *draft) gain(s swap) int {
 	if wide.tooMany {
 		return -1
 	}
-	for need, forced := range wide.needs {
-		if forced && lost[need] == 0 {
+	for need := range wide.needs {
+		if lost[need] == 0 && !d.spares(need) {
 			return -1
 		}
 		if d.uses[need] == lost[need] {
@@ -161,8 +161,8 @@ func (d *draft) hope(s swap) int {
 	if wide.tooMany {
 		return -1
 	}
-	for need, forced := range wide.needs {
-		if forced && lost[need] == 0 {
+	for need := range wide.needs {
+		if lost[need] == 0 && !d.spares(need) {
 			return -1
 		}
 		if d.uses[need] == lost[need] {

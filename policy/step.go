@@ -83,11 +83,11 @@ func (v *view) possible(s step) bool {
 }
 
 // draft lists what is to be allowed and denied, after {api}/{stage}/, in at most
-// room bytes if it can; 0 is any number. ok is false where it is far from that.
-func (v *view) draft(s step, room int) (allows, denies []string, ok bool) {
+// room bytes if it can; 0 is any number.
+func (v *view) draft(s step, room int) (allows, denies []string, o outcome) {
 	allows = v.choose(s)
 	if room > 0 && !s.begins && v.cost(allows) > room {
-		return nil, nil, false
+		return nil, nil, hopeless
 	}
 	d := v.newDraft(s, room)
 	if !s.depthless {
@@ -96,7 +96,10 @@ func (v *view) draft(s step, room int) (allows, denies []string, ok bool) {
 		}
 	}
 	if !d.allow(allows) {
-		return nil, nil, false
+		return nil, nil, hopeless
+	}
+	if room > 0 && !s.begins && d.bytes > worthMerging*room {
+		return nil, nil, tooFar
 	}
 	if v.connects() {
 		d.add(string(mapping.Connect))
@@ -110,7 +113,7 @@ func (v *view) draft(s step, room int) (allows, denies []string, ok bool) {
 	if s.short && s.noEscapes && !d.fits() {
 		d.refine()
 	}
-	return sorted(d.allows), append(d.merge(), d.standing()...), true
+	return sorted(d.allows), append(d.merge(), d.standing()...), drafted
 }
 
 // allow adds Allows, and joins them as far as it must be. It answers false, and
@@ -132,6 +135,10 @@ func (d *draft) allow(globs []string) bool {
 // mostTooLarge is how many times too large a policy may be before joining and
 // merging: they save half of it at the very best.
 const mostTooLarge = 3
+
+// worthMerging is how many times too large a policy may be for merging its
+// Denies to be tried, where the next steps are likely to do better.
+const worthMerging = 2
 
 // choose lists the Allows.
 func (v *view) choose(s step) []string {

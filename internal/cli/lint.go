@@ -36,17 +36,17 @@ Errors:
                    (a warning if that begins only when another permission ends)
   conflicting      a permission stands twice in FILE, and import would refuse it
 Warnings:
+  no_trust         the table names nobody whom it trusts, and several could be meant
+  large            a policy takes more than 80 % of its budget: POLICY_MAX_BYTES without
+                   what an answer holds besides
+  unheld           nobody whom the table trusts can meet what a permission requires
+  shadowed         another permission grants at least the same, to at least the same
+                   callers, for at least as long; it may still be what names its route
+  duplicate        another permission says the same
   collision        a path is permitted, and a policy denies it
   unguarded        a path of no known route is allowed by a policy that API Gateway keeps
   folded           the same, opened only since the policy was made to fit, which is done to
                    policies of complete tables
-  shadowed         another permission grants at least the same, to at least the same
-                   callers, for at least as long; it may still be what names its route
-  duplicate        another permission says the same
-  unheld           nobody whom the table trusts can meet what a permission requires
-  no_trust         the table names nobody whom it trusts, and several could be meant
-  large            a policy takes more than 80 % of its budget: POLICY_MAX_BYTES without
-                   what an answer holds besides
 Notes, which come with wildcards whatever the table:
   encoding         a path is permitted, and denied for an encoded slash, or for an encoded
                    character that needs no encoding

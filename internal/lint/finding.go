@@ -31,30 +31,30 @@ const (
 	// Conflicting: a file has a permission twice with different expiresAt,
 	// description or parameter name, and import refuses it.
 	Conflicting Kind = "conflicting"
+	// NoTrust: the table has no trust list, and several could be meant.
+	NoTrust Kind = "no_trust"
+	// Large: a caller's policy takes more than 80 % of the budget.
+	Large Kind = "large"
+	// Unheld: nobody whom the table trusts can meet a requirement.
+	Unheld Kind = "unheld"
+	// Shadowed: another permission grants at least the same to at least the same
+	// callers for at least as long.
+	Shadowed Kind = "shadowed"
+	// Duplicate: another permission says the same.
+	Duplicate Kind = "duplicate"
 	// Collision: a path that is permitted and that a policy denies.
 	Collision Kind = "collision"
 	// Unguarded: a path of no known route that a policy allows.
 	Unguarded Kind = "unguarded"
 	// Folded: the same, and only since the policy was made to fit.
 	Folded Kind = "folded"
-	// Shadowed: another permission grants at least the same to at least the same
-	// callers for at least as long.
-	Shadowed Kind = "shadowed"
-	// Duplicate: another permission says the same.
-	Duplicate Kind = "duplicate"
-	// Unheld: nobody whom the table trusts can meet a requirement.
-	Unheld Kind = "unheld"
-	// NoTrust: the table has no trust list, and several could be meant.
-	NoTrust Kind = "no_trust"
-	// Large: a caller's policy takes more than 80 % of the budget.
-	Large Kind = "large"
 	// Encoding: a path is permitted, and denied since a slash in it is encoded, or
 	// a character that needs no encoding: it could hide another route.
 	Encoding Kind = "encoding"
 )
 
 var kindOrder = []Kind{
-	TooLarge, WholeCollision, Conflicting, Collision, Unguarded, Folded, Shadowed, Duplicate, Unheld, NoTrust, Large, Encoding,
+	TooLarge, WholeCollision, Conflicting, NoTrust, Large, Unheld, Shadowed, Duplicate, Collision, Unguarded, Folded, Encoding,
 }
 
 // Finding is one thing that was found. What a kind says nothing about is empty.
