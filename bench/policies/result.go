@@ -31,9 +31,11 @@ type group struct {
 	OverAllows  int `json:"overAllows"`
 	SlashAllows int `json:"slashAllows"` // a held route, in the spelling with a / that is not
 	// OrdinaryShut counts the permitted requests not allowed though no value in
-	// them is a literal of the API.
+	// them is a literal of the API and no slash is at the end; SlashShut those
+	// with one.
 	Permitted    int `json:"permitted"`
 	OrdinaryShut int `json:"ordinaryShut"`
+	SlashShut    int `json:"slashShut"`
 	Reported     int `json:"reportedUnderAllows"`
 	Unreported   int `json:"unreportedUnderAllows"`
 	// FalseReports counts the witnesses of reports that are none.
@@ -108,6 +110,7 @@ func (g *group) add(o outcome, budget int) {
 	g.Reported += o.reported
 	g.Unreported += o.unreported
 	g.Permitted += o.permitted
+	g.SlashShut += o.slashShut
 	g.FalseReports += o.falseReports
 	g.OrdinaryShut += o.ordinaryShut
 	g.examples = telling(append(g.examples, o.examples...))

@@ -32,7 +32,8 @@ type outcome struct {
 	// otherwise.
 	reported, unreported int
 	permitted            int
-	ordinaryShut         int // of the ordinary ones, either way
+	ordinaryShut         int // of those that are not allowed, reported or not
+	slashShut            int // … whose path ends with a /
 	falseReports         int // collisions and unguarded paths whose witness is none
 	resources            int
 	steps                []string
@@ -236,8 +237,11 @@ func (w *walker) sortOut(o *outcome, d policy.Document, report *policy.Report, u
 		}
 	}
 	for _, i := range under {
-		if w.index.probes[i].ordinary {
+		switch p := w.index.probes[i]; {
+		case p.ordinary:
 			o.ordinaryShut++
+		case strings.HasSuffix(p.path, "/"):
+			o.slashShut++
 		}
 		if w.said[i] == policy.ExplicitlyDenied && reported[int32(i)] {
 			o.reported++

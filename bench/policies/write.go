@@ -12,10 +12,10 @@ func writeText(w io.Writer, results []result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, r := range results {
 		fmt.Fprintln(t, heading(r))
-		fmt.Fprintln(t, "kind\tway\tcallers\tmedian\tmax\tover budget\tover-reach\tover-allows\tslash only\tpermitted\tordinary shut\tunder reported\tunder unreported\tfalse reports\t")
+		fmt.Fprintln(t, "kind\tway\tcallers\tmedian\tmax\tover budget\tover-reach\tover-allows\tslash only\tpermitted\tordinary shut\tslash shut\tunder reported\tunder unreported\tfalse reports\t")
 		for _, g := range r.Groups {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", g.Kind, g.Way, g.Callers, g.MedianBytes, g.MaxBytes,
-				g.OverBudget, g.OverReach, g.OverAllows, g.SlashAllows, g.Permitted, g.OrdinaryShut, g.Reported, g.Unreported, g.FalseReports)
+			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", g.Kind, g.Way, g.Callers, g.MedianBytes, g.MaxBytes,
+				g.OverBudget, g.OverReach, g.OverAllows, g.SlashAllows, g.Permitted, g.OrdinaryShut, g.SlashShut, g.Reported, g.Unreported, g.FalseReports)
 		}
 		if err := t.Flush(); err != nil {
 			return err
@@ -60,15 +60,17 @@ func writeDetails(w io.Writer, r result) {
 // callers, the ways beside each other.
 func writeMarkdown(w io.Writer, o options, results []result) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| API | callers | median bytes: naive, array, ours | largest: naive, array, ours | over %s bytes: naive, array, ours | over-reach: naive, ours | ordinary requests shut | unusual ones, reported, unreported |\n", thousands(o.maxBytes))
+	fmt.Fprintf(&b, "| API | callers | median bytes: naive, array, ours | largest: naive, array, ours | over %s bytes: naive, array, ours | over-reach: naive, ours | shut by ours: ordinary, with a / at the end, other | of these not reported |\n", thousands(o.maxBytes))
 	fmt.Fprintln(&b, "|---|---|---|---|---|---|---|---|")
 	for _, r := range results {
 		for i := 0; i+len(ways) <= len(r.Groups); i += len(ways) {
 			n, a, g := r.Groups[i], r.Groups[i+1], r.Groups[i+2]
-			fmt.Fprintf(&b, "| %s | %s: %d | %s, %s, %s | %s, %s, %s | %d, %d, %d | %d, %d | %d | %s, %s |\n", r.Name, g.Kind, g.Callers,
+			fmt.Fprintf(&b, "| %s | %s: %d | %s, %s, %s | %s, %s, %s | %d, %d, %d | %d, %d | %s, %s, %s | %s |\n", r.Name, g.Kind, g.Callers,
 				thousands(n.MedianBytes), thousands(a.MedianBytes), thousands(g.MedianBytes),
 				thousands(n.MaxBytes), thousands(a.MaxBytes), thousands(g.MaxBytes),
-				n.OverBudget, a.OverBudget, g.OverBudget, n.OverReach, g.OverReach, g.OrdinaryShut, share(g.Reported, g.Permitted), share(g.Unreported, g.Permitted))
+				n.OverBudget, a.OverBudget, g.OverBudget, n.OverReach, g.OverReach,
+				share(g.OrdinaryShut, g.Permitted), share(g.SlashShut, g.Permitted), share(g.Reported+g.Unreported-g.OrdinaryShut-g.SlashShut, g.Permitted),
+				share(g.Unreported, g.Permitted))
 		}
 	}
 	for _, r := range results {
