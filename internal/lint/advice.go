@@ -8,7 +8,8 @@ import (
 
 // Advice says what to take from a caller whose policy does not fit.
 type Advice struct {
-	// Costs are of each scope, role and group, the largest savings first.
+	// Costs are of scopes, roles and groups, the largest savings first: of all of
+	// them, or of the 150 that most permissions need.
 	Costs []Cost `json:"costs"`
 	// Fitting is a caller with a part of them whose policy fits; nil if there is
 	// none who holds anything.
@@ -71,36 +72,55 @@ func (c *checker) advise(ctx context.Context, w weights, i int) error {
 	if k.Fits || k.single() || len(parts) < 2 || tooMany {
 		return nil
 	}
-	costs := make([]Cost, len(parts))
-	err := c.all(ctx, len(parts), func(i int) {
-		n := c.bytesOf(k.without(parts[i : i+1]))
-		costs[i] = Cost{Part: parts[i], Bytes: n, Saves: k.Bytes - n}
+	c.byUse(parts)
+	looked := parts[:min(mostCosts, len(parts))]
+	costs := make([]Cost, len(looked))
+	err := c.all(ctx, len(looked), func(i int) {
+		n := c.bytesOf(k.without(looked[i : i+1]))
+		costs[i] = Cost{Part: looked[i], Bytes: n, Saves: k.Bytes - n}
 	})
 	if err != nil {
 		return err
 	}
 	slices.SortStableFunc(costs, func(a, b Cost) int { return cmp.Compare(b.Saves, a.Saves) })
-	w.list[i].Advice = &Advice{Costs: costs, Fitting: c.fitting(ctx, k, costs)}
+	order := slices.Clone(parts)
+	for i, cost := range costs {
+		order[i] = cost.Part
+	}
+	w.list[i].Advice = &Advice{Costs: costs, Fitting: c.fitting(ctx, k, order)}
 	return ctx.Err()
+}
+
+// Bounds of the policies that are made for advice: one of a table of ten thousand
+// routes may take seconds where it does not fit, since every step is tried.
+const (
+	mostCosts     = 150
+	mostGivenBack = 30
+)
+
+// byUse sorts parts by how many permissions need them, the most needed first.
+func (c *checker) byUse(parts []Part) {
+	uses := map[Part]int{}
+	for _, e := range active(c.entries, c.Now) {
+		q := e.Permission.Requires
+		for _, s := range q.Scopes {
+			uses[Part{OneScope, s}]++
+		}
+		uses[Part{OneRole, q.Role}]++
+		uses[Part{OneGroup, q.Group}]++
+	}
+	slices.SortStableFunc(parts, func(a, b Part) int { return cmp.Compare(uses[b], uses[a]) })
 }
 
 func (c *checker) bytesOf(k Caller) int {
 	return c.size(c.prepared.Compile(c.held(k), c.Now, c.Budget))
 }
 
-// maxGivenBack bounds the policies that are tried for a little more, since one of
-// a table of ten thousand routes takes a tenth of a second.
-const maxGivenBack = 100
-
-// fitting takes parts away, the dearest first, until the policy fits, then gives
-// back what has room, the cheapest first. It need not be the largest such set: that would take
+// fitting takes parts away, in order, until the policy fits, then gives back what
+// has room, the last first. It need not be the largest such set: that would take
 // trying all of them, since a policy with less to allow can be larger, as it has
 // more to deny.
-func (c *checker) fitting(ctx context.Context, k Caller, costs []Cost) *Fitting {
-	parts := make([]Part, len(costs))
-	for i, cost := range costs {
-		parts[i] = cost.Part
-	}
+func (c *checker) fitting(ctx context.Context, k Caller, parts []Part) *Fitting {
 	fits := func(without []Part) bool { return ctx.Err() == nil && c.bytesOf(k.without(without)) <= c.Budget }
 	few, enough := 0, len(parts) // without all but nothing is left
 	for enough-few > 1 {
@@ -111,7 +131,7 @@ func (c *checker) fitting(ctx context.Context, k Caller, costs []Cost) *Fitting 
 		}
 	}
 	without := slices.Clone(parts[:enough])
-	for _, p := range slices.Backward(parts[max(0, enough-maxGivenBack):enough]) {
+	for _, p := range slices.Backward(parts[max(0, enough-mostGivenBack):enough]) {
 		fewer := slices.DeleteFunc(slices.Clone(without), func(o Part) bool { return o == p })
 		if fits(fewer) {
 			without = fewer

@@ -262,6 +262,26 @@ func TestScopesThatOpenTheSameAreNotMissed(t *testing.T) {
 	}
 }
 
+// TestOfVeryManyScopesThoseThatMostPermissionsNeedAreLookedAt: the others are
+// taken away last.
+func TestOfVeryManyScopesThoseThatMostPermissionsNeedAreLookedAt(t *testing.T) {
+	numbers := []int{}
+	for i := range 160 {
+		numbers = append(numbers, 1+i/150) // s151 to s160 open two routes
+	}
+	list := long(numbers...)
+	all := callerNamed(t, check(t, list, within(1_000_000)), "all scopes").Bytes
+	advice := callerNamed(t, check(t, list, within(all-1)), "all scopes").Advice
+	if advice == nil || len(advice.Costs) != 150 || advice.Fitting == nil || len(advice.Fitting.Without) != 1 {
+		t.Fatalf("advice %+v", advice)
+	}
+	for i, cost := range advice.Costs {
+		if two := len(cost.Name) == 4 && cost.Name > "s150"; two != (i < 10) {
+			t.Errorf("%d: %s saves %d", i, cost.Name, cost.Saves)
+		}
+	}
+}
+
 func TestEverythingIsNotAdvisedOnWhereAllScopesAre(t *testing.T) {
 	list := long(12, 12)
 	list.Entries = append(list.Entries, lint.Entry{Permission: requirement(t, "GET", "role", map[string]any{"role": "R"})})
