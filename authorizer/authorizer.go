@@ -178,9 +178,14 @@ func CallerOf(c token.Claims) mapping.Caller {
 // answer writes the IAM form.
 func (a *Authorizer) answer(d *decision) ([]byte, error) {
 	budget := a.budget(d)
-	doc := a.compile(d, budget).Document(a.request(d))
+	compiled := a.compile(d, budget)
+	if compiled.TooLarge() {
+		d.bytes = compiled.Size() + a.MaxBytes - budget
+		return nil, failure(TooLarge, nil)
+	}
+	doc := compiled.Document(a.request(d))
 	out, err := a.writeWithin(d, doc)
-	if err == nil && len(out) > a.MaxBytes && !d.verdict.Allowed && !a.compile(d, budget).TooLarge() {
+	if err == nil && len(out) > a.MaxBytes && !d.verdict.Allowed {
 		// It is the Deny of this very request that is too much. The rest may be
 		// made smaller for it; else the answer is deny-all.
 		doc = a.compile(d, max(1, budget-len(d.event.ARNText)-denyBytes)).Document(a.request(d))

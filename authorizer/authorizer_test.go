@@ -301,7 +301,7 @@ func TestATooLargePolicyIsAnErrorNeverACutOne(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	last := a.logs.All()[0].ContextMap()
-	if last["PolicyTooLarge"] != int64(1) || last["reason"] != "policy_too_large" || last["bytes"].(int64) <= 8192 {
+	if last["PolicyTooLarge"] != int64(1) || last["reason"] != "policy_too_large" || last["bytes"].(int64) <= 8192 || last["maxBytes"] != int64(8192) {
 		t.Errorf("the log says %v", last)
 	}
 }

@@ -70,6 +70,7 @@ func (a *Authorizer) log(d *decision, err error) error {
 		fields = append(fields, zap.NamedError("cause", f.cause))
 	}
 	if f.Reason == TooLarge {
+		fields = append(fields, zap.Int("maxBytes", a.MaxBytes))
 		fields = append(fields, Metric(a.Now(), "PolicyTooLarge")...)
 	}
 	a.Log.Error("decision", fields...)

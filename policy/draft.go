@@ -10,14 +10,13 @@ type draft struct {
 	step
 	room   int // bytes for the resources; 0 for any number
 	allows map[string]*guards
-	uses   map[string]int     // how many Allows, or the draft itself, need a Deny
-	looked map[string]*guards // Allows looked at so far
-	bytes  int                // of the Allows and Denies
-	always int                // bytes of what is denied for all methods; 0 where it is to be worked out
+	uses   map[string]int // how many Allows, or the draft itself, need a Deny
+	bytes  int            // of the Allows and Denies
+	always int            // bytes of what is denied for all methods; 0 where it is to be worked out
 }
 
 func (v *view) newDraft(s step, room int) *draft {
-	return &draft{view: v, step: s, room: room, allows: map[string]*guards{}, uses: map[string]int{}, looked: map[string]*guards{}}
+	return &draft{view: v, step: s, room: room, allows: map[string]*guards{}, uses: map[string]int{}}
 }
 
 // price is the bytes of one resource in a policy.
@@ -37,23 +36,29 @@ func (d *draft) size() int {
 	return d.bytes + d.always
 }
 
+// lookKey is what the needs of an Allow depend on.
+type lookKey struct {
+	allow, guard string
+	noEscapes    bool
+}
+
 // look works out what an Allow needs denied.
 func (d *draft) look(allow string) *guards {
-	if g := d.looked[allow]; g != nil {
+	key := lookKey{allow: allow, guard: allow + "/?*", noEscapes: d.noEscapes}
+	if d.uses[key.guard] == 0 {
+		key.guard = ""
+	}
+	if g := d.looked[key]; g != nil {
 		return g
 	}
 	g := d.newGuards(d.step)
 	g.most = mostTooLarge * d.room
-	guard := allow + "/?*"
-	if d.uses[guard] == 0 {
-		guard = ""
-	}
 	if slices.Contains(d.patterns, allow) {
 		g.slashPattern(allow)
 	} else {
-		g.against(allow, guard)
+		g.against(allow, key.guard)
 	}
-	d.looked[allow] = g
+	d.looked[key] = g
 	return g
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -93,6 +94,9 @@ const mostReserved = 4
 // clients may encode (foo:bar) can be written. They can't be denied everywhere,
 // as values hold them rightfully.
 func reservedSpellings(literal string) []string {
+	if !slices.ContainsFunc([]byte(literal), func(c byte) bool { return !isUnreserved(c) }) {
+		return nil
+	}
 	spellings := []string{""}
 	reserved := 0
 	for _, c := range literal {

@@ -15,11 +15,12 @@ type view struct {
 	patterns []string // METHOD/pattern of what is held
 	// slashless gives up the trailing slash that a held {name} may be called with.
 	slashless bool
-	spared    map[string]bool // Denies looked at so far
+	spared    map[string]bool     // Denies looked at so far
+	looked    map[lookKey]*guards // Allows looked at so far
 }
 
 func newView(p *Prepared, h mapping.Held) *view {
-	v := &view{Prepared: p, set: h, spared: map[string]bool{}, held: make([]bool, len(p.tree.routes)), upTo: make([]int32, len(p.tree.routes)+1)}
+	v := &view{Prepared: p, set: h, spared: map[string]bool{}, looked: map[lookKey]*guards{}, held: make([]bool, len(p.tree.routes)), upTo: make([]int32, len(p.tree.routes)+1)}
 	for i, r := range p.tree.routes {
 		v.upTo[i+1] = v.upTo[i]
 		if h.Holds(r.template) {
