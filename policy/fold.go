@@ -149,7 +149,7 @@ func (f *folder) settle(s spot) cell {
 	below := f.below(s)
 	all := f.cost(s.size()+len("/?*")) + below.covered
 	if slices.ContainsFunc(s.nodes, f.forced) {
-		below.open = never
+		below.open = 2 * all // there is no other way, whatever it costs
 	}
 	return f.own(s).plus(below.or(all, func() string { return s.glob() + "/?*" }))
 }
