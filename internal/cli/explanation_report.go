@@ -37,11 +37,7 @@ func reportRows(out *strings.Builder, x authorizer.Explanation, wanted bool) {
 		guards = append(guards, short(g))
 	}
 	for _, c := range r.Collisions {
-		how := "some paths of it are denied by"
-		if c.Whole {
-			how = "every path of it is denied by"
-		}
-		collisions = append(collisions, fmt.Sprintf("%s: %s %s, such as %s", c.Route, how, short(c.Deny), c.Witness))
+		collisions = append(collisions, collisionText(c, short(c.Deny)))
 	}
 	for _, u := range r.Unguarded {
 		unguarded = append(unguarded, fmt.Sprintf("%s, allowed by %s", u.Witness, short(u.Allow)))
@@ -50,6 +46,22 @@ func reportRows(out *strings.Builder, x authorizer.Explanation, wanted bool) {
 	rows(out, "guards", guards)
 	rows(out, "collides", collisions)
 	rows(out, "unguarded", unguarded)
+}
+
+// collisionText says what collides. Of the Denies of all methods the report names
+// one route.
+func collisionText(c policy.Collision, deny string) string {
+	route, how := c.Route, "some paths of it are"
+	if strings.HasPrefix(deny, "*") {
+		route, how = route+" and others", "some paths of them are"
+	} else if c.Whole {
+		how = "every path of it is"
+	}
+	text := fmt.Sprintf("%s: %s denied by %s, such as %s", route, how, deny, c.Witness)
+	if c.From != "" {
+		text += ", from " + c.From + " on"
+	}
+	return text
 }
 
 // rows writes lines under one name; none says so.
