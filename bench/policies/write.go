@@ -11,7 +11,7 @@ import (
 func writeText(w io.Writer, results []result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, r := range results {
-		fmt.Fprintln(t, heading(r))
+		fmt.Fprintln(t, heading(r)+"; bytes of the whole answer")
 		fmt.Fprintln(t, "kind\tway\tcallers\tmedian\tmax\tover budget\tover-reach\tover-allows\tslash only\tpermitted\tordinary shut\tslash shut\tunder reported\tunder unreported\tfalse reports\t")
 		for _, g := range r.Groups {
 			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", g.Kind, g.Way, g.Callers, g.MedianBytes, g.MaxBytes,
@@ -26,7 +26,7 @@ func writeText(w io.Writer, results []result) error {
 }
 
 func heading(r result) string {
-	text := fmt.Sprintf("%s: %d routes, %d scopes, %d requests for each caller; bytes of the whole answer", r.Name, r.Routes, r.Scopes, r.Probes)
+	text := fmt.Sprintf("%s: %d routes, %d scopes, %d requests for each caller", r.Name, r.Routes, r.Scopes, r.Probes)
 	if r.Merged > 0 {
 		text += fmt.Sprintf("; %d routes differ from another in the names of parameters only", r.Merged)
 	}
