@@ -41,7 +41,7 @@ func newGlobber(glob string) (g globber, ok bool) {
 		return globber{}, false
 	}
 	g.places = append(g.places, place{offset: len(glob)})
-	g.words = len(g.places)/64 + 1
+	g.words = (len(g.places) + 63) / 64
 	end, last := len(g.places)-1, len(g.places)-1
 	for at := last; at >= 0; at-- {
 		if c := g.places[at].char; at < last && (c == '/' || c == '*' || c == '?') {
@@ -170,13 +170,14 @@ type spelt struct {
 	next    positions
 }
 
-// literals lists the ways to take one segment without a wildcard.
+// literals lists the ways to take one segment without a wildcard: up to a slash,
+// or to what may match one.
 func (g *globber) literals(p *positions, list []spelt) []spelt {
 	for i := range g.words {
 		for w := p[i]; w != 0; w &= w - 1 {
 			at := i*64 + bits.TrailingZeros64(w)
 			end := g.places[at].end
-			if end == at || g.places[end].char == '?' {
+			if end == at {
 				continue
 			}
 			list = append(list, spelt{segment: g.glob[g.places[at].offset:g.places[end].offset]})

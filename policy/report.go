@@ -102,18 +102,17 @@ func (in *inspection) counting(rules []rule) []string {
 	return list
 }
 
-// matches lists the instances of known routes that a glob matches; nil if they
-// are too many to list.
-func (in *inspection) matches(glob string, all bool) []instance {
+// matches lists the instances of held routes that a glob matches.
+func (in *inspection) matches(glob string) []instance {
 	g, ok := newGlobber(glob)
 	if !ok {
 		return nil
 	}
 	var list []instance
 	w := walker{globber: g}
-	w.enter = func(n *node, _ *state, _ *positions) bool { return all || in.heldIn(n) > 0 }
+	w.enter = func(n *node, _ *state, _ *positions) bool { return in.heldIn(n) > 0 }
 	w.visit = func(p instance) bool {
-		if allowed, _ := in.verdict(p); allowed {
+		if in.maybe(p) {
 			p.segments = slices.Clone(p.segments)
 			list = append(list, p)
 		}
@@ -143,7 +142,7 @@ func (in *inspection) folds() []Fold {
 	list := []Fold{}
 	for _, allow := range in.counting(in.rules().allows) {
 		var routes []string
-		for _, p := range in.matches(allow, false) {
+		for _, p := range in.matches(allow) {
 			if r := in.routeOf(p); r != none {
 				routes = append(routes, in.name(r))
 			}

@@ -109,6 +109,9 @@ func (s *state) next(segment string) *state {
 
 // after works out the state after a segment; "" is one that no literal names.
 func (s *state) after(segment string) *state {
+	if len(s.nodes) == 0 {
+		return s // nothing but a {name+} is left
+	}
 	var nodes []*node
 	for _, n := range s.nodes {
 		if c := n.literals[segment]; c != nil {

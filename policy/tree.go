@@ -16,6 +16,10 @@ type tree struct {
 	routes  []route
 	nodes   int
 	routing map[*node]*state // of each method: where its paths begin
+	slashed bool             // some route is written with a trailing slash
+	// literals are some of the routes' literals, to look for paths of two routes
+	// that differ by that slash.
+	literals []string
 }
 
 // route is a known route as one method sees it.
@@ -118,6 +122,7 @@ func (t *tree) child(n *node, literal string) *node {
 func (t *tree) add(method *node, k *mapping.Template) {
 	at := int32(len(t.routes))
 	t.routes = append(t.routes, newRoute(k))
+	t.slashed = t.slashed || t.routes[at].slash
 	n := method
 	for _, s := range k.Resource.Segments() {
 		switch s.Kind {
@@ -141,6 +146,8 @@ func (t *tree) add(method *node, k *mapping.Template) {
 	n.end = at
 }
 
+const mostLiterals = 64
+
 // settle numbers the routes anew, subtree by subtree.
 func (t *tree) settle(n *node, built []route) {
 	n.first = int32(len(t.routes))
@@ -153,6 +160,9 @@ func (t *tree) settle(n *node, built []route) {
 	n.sorted = slices.SortedFunc(maps.Values(n.literals), func(a, b *node) int { return cmp.Compare(a.text, b.text) })
 	if !n.isMethod() {
 		n.chars.addAll(n.text)
+		if t.slashed && n.text != "" && len(t.literals) < mostLiterals && !slices.Contains(t.literals, n.text) {
+			t.literals = append(t.literals, n.text)
+		}
 	}
 	for _, c := range n.sorted {
 		t.settle(c, built)

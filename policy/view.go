@@ -71,6 +71,17 @@ func (v *view) verdict(p instance) (allowed bool, why mapping.Reason) {
 	return true, mapping.HeldRoute
 }
 
+// maybe reports whether some path of an instance is permitted. With a slash at
+// its end a path has two readings: two held routes may permit together what they
+// share, though neither does the rest of its own. Then the answer may be yes
+// where no is right.
+func (v *view) maybe(p instance) bool {
+	if allowed, _ := v.verdict(p); allowed {
+		return true
+	}
+	return p.slash && v.tree.slashed && (v.holds(p.state.end) || v.holds(p.state.slash))
+}
+
 // givenUp reports whether a permitted instance is one that a view without slashes gives up: it
 // differs from a held route by the slash at its end.
 func (v *view) givenUp(p instance) bool {
@@ -102,9 +113,6 @@ func (v *view) leavesAlone(glob string) bool {
 	}
 	w := walker{globber: g}
 	w.enter = func(n *node, _ *state, _ *positions) bool { return v.heldIn(n) > 0 }
-	w.visit = func(p instance) bool {
-		allowed, _ := v.verdict(p)
-		return !allowed || v.givenUp(p)
-	}
+	w.visit = func(p instance) bool { return !v.maybe(p) || v.givenUp(p) }
 	return w.walk(v.tree)
 }

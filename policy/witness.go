@@ -15,7 +15,7 @@ func (in *inspection) collisions() []Collision {
 	for _, deny := range in.counting(in.rules().denies) {
 		forAll := strings.HasPrefix(deny, "*")
 		found := map[int32]bool{}
-		for _, p := range in.matches(deny, false) {
+		for _, p := range in.matches(deny) {
 			r := in.routeOf(p)
 			if r == none || found[r] || forAll && len(found) > 0 {
 				continue
@@ -59,6 +59,9 @@ func (in *inspection) witness(glob string, p instance) (path string, ok bool) {
 		return "", false
 	}
 	values := valuesOf(glob)
+	if p.slash && in.tree.slashed {
+		values = append(values, in.tree.literals...)
+	}
 	tried := 0
 	var fill func(i int, at positions, done string) bool
 	fill = func(i int, at positions, done string) bool {
