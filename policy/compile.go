@@ -96,15 +96,15 @@ type ladder struct {
 	budget   int
 	views    map[bool][]*view
 	best     *Compiled // the smallest so far; too large
-	hopeless bool      // the last step was nowhere near the budget
+	far      bool      // listing is nowhere near the budget
 	ended    bool
 }
 
 // inVain reports whether a step can't be of use after those before it: where
 // listing is nowhere near the budget, only folding subtrees without the slashes
-// of literal routes may be, and after it nothing.
+// of literal routes may be.
 func (l *ladder) inVain(s step) bool {
-	return l.ended || l.hopeless && !(s.fold && s.noSlash)
+	return l.ended || l.far && !(s.fold && s.noSlash)
 }
 
 // try answers the policy of a step, nil if it does not fit.
@@ -117,7 +117,7 @@ func (l *ladder) try(s step) *Compiled {
 		c := &Compiled{prepared: l.prepared, slices: l.slices, step: s, budget: l.budget}
 		made, outcome := c.draft(l.views[s.noSlash], room)
 		if outcome != drafted {
-			l.hopeless = l.hopeless || outcome == hopeless
+			l.far = l.far || outcome == hopeless || outcome == tooFar && !s.fold
 			l.ended = outcome == hopeless && s.fold && s.noSlash
 			return nil
 		}
@@ -163,7 +163,7 @@ const (
 	drafted    outcome = iota
 	impossible         // what it gives up is held as such
 	tooFar             // the policy is so much too large that other steps come first
-	hopeless           // the policy is larger than any step but folding will mend
+	hopeless           // its Denies alone are: wider Allows need only more
 )
 
 // draft makes the rules of each slice of time, of at most room bytes each if it

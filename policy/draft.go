@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 )
 
 // draft is a policy in the making: its Allows, and what each needs denied.
@@ -45,7 +46,7 @@ type lookKey struct {
 // look works out what an Allow needs denied.
 func (d *draft) look(allow string) *guards {
 	key := lookKey{allow: allow, guard: allow + "/?*", noEscapes: d.noEscapes}
-	if d.uses[key.guard] == 0 {
+	if !d.guarded(key.guard) {
 		key.guard = ""
 	}
 	if g := d.looked[key]; g != nil {
@@ -60,6 +61,19 @@ func (d *draft) look(allow string) *guards {
 	}
 	d.looked[key] = g
 	return g
+}
+
+// guarded reports whether a Deny is there for every method of the glob.
+func (d *draft) guarded(glob string) bool {
+	verb, path, _ := strings.Cut(glob, "/")
+	methods := []string{verb}
+	switch verb {
+	case "???":
+		methods = []string{"GET", "PUT"}
+	case "????":
+		methods = []string{"HEAD", "POST"}
+	}
+	return !slices.ContainsFunc(methods, func(m string) bool { return d.uses[m+"/"+path] == 0 })
 }
 
 func (d *draft) use(need string) {
@@ -94,18 +108,23 @@ func (d *draft) drop(allow string) {
 	}
 }
 
-// standing lists what is denied for all methods alike. Nothing is where every
-// Allow is one path.
+// standing lists what is denied for all methods alike: nothing where every Allow
+// is one path. GET//users is the one other that ????/users matches.
 func (d *draft) standing() []string {
 	var hidden charset
-	protects, wild := false, false
+	protects, wild, four := false, false, false
 	for allow, g := range d.allows {
 		hidden.join(g.hidden)
 		protects = protects || g.protects
-		wild = wild || hasWildcard(allow)
+		method, path, _ := strings.Cut(allow, "/")
+		wild = wild || hasWildcard(path)
+		four = four || method == "????"
 	}
-	if !wild {
-		return nil
+	switch {
+	case wild:
+		return standing(d.step, hidden, protects)
+	case four:
+		return []string{emptySegment}
 	}
-	return standing(d.step, hidden, protects)
+	return nil
 }

@@ -129,17 +129,3 @@ func (s *state) after(segment string) *state {
 	}
 	return newState(nodes, s.greedy)
 }
-
-// names reports whether a literal of the table stands for the segment here.
-func (s *state) names(segment string) bool {
-	if s.expanded {
-		_, ok := s.words[segment]
-		return ok
-	}
-	for _, n := range s.nodes {
-		if n.literals[segment] != nil {
-			return true
-		}
-	}
-	return false
-}

@@ -19,7 +19,7 @@ import (
 //
 // A step that gives up more has wider ones in their place.
 func standing(s step, hidden charset, protects bool) []string {
-	list := []string{"*//*"}
+	list := []string{emptySegment}
 	if s.noSlash {
 		list = append(list, anySlash)
 	}
@@ -61,6 +61,9 @@ var escapes = func() (list [0x80][]string) {
 	}
 	return list
 }()
+
+// emptySegment matches every path with one, written as a method and a path.
+const emptySegment = "*//*"
 
 // anySlash matches every path that ends with a slash, but the root.
 const anySlash = "*/?*/"

@@ -13,9 +13,8 @@ type step struct {
 	depthless bool
 	// fold allows whole subtrees and denies the rest; denyCost says what a Deny is
 	// reckoned with, as several may become one.
-	fold      bool
-	denyCost  float64
-	denyCosts []float64
+	fold     bool
+	denyCost float64
 	// begins allows what begins alike.
 	begins bool
 	// short names no more of it than tells it from its known neighbours.
@@ -33,7 +32,7 @@ func (p *Prepared) steps() []step {
 	if !p.table.Complete() {
 		return []step{{}, {noSlash: true}, {noSlash: true, noDots: true}, {noSlash: true, noDots: true, noEscapes: true}}
 	}
-	fold := step{depthless: true, fold: true, denyCosts: []float64{1}}
+	fold := step{depthless: true, fold: true, denyCost: 1}
 	list := []step{{}, {depthless: true}, fold}
 	fold.noSlash = true
 	list = append(list, fold)
@@ -46,7 +45,7 @@ func (p *Prepared) steps() []step {
 	fold.noEscapes = true
 	list = append(list, fold)
 	for _, cost := range []float64{1.5, 0.7, 0.5} {
-		fold.denyCosts = []float64{cost}
+		fold.denyCost = cost
 		list = append(list, fold)
 	}
 	return list
@@ -87,7 +86,7 @@ func (v *view) possible(s step) bool {
 func (v *view) draft(s step, room int) (allows, denies []string, o outcome) {
 	allows = v.choose(s)
 	if room > 0 && !s.begins && v.cost(allows) > room {
-		return nil, nil, hopeless
+		return nil, nil, tooFar
 	}
 	d := v.newDraft(s, room)
 	if !s.depthless {
@@ -95,11 +94,8 @@ func (v *view) draft(s step, room int) (allows, denies []string, o outcome) {
 			d.use(guard)
 		}
 	}
-	if !d.allow(allows) {
-		return nil, nil, hopeless
-	}
-	if room > 0 && !s.begins && d.bytes > worthMerging*room {
-		return nil, nil, tooFar
+	if o := d.allow(allows); o != drafted {
+		return nil, nil, o
 	}
 	if v.connects() {
 		d.add(string(mapping.Connect))
@@ -110,26 +106,32 @@ func (v *view) draft(s step, room int) (allows, denies []string, o outcome) {
 		})
 		d.squeeze()
 	}
-	if s.short && s.noEscapes && !d.fits() {
-		d.refine()
-	}
 	return sorted(d.allows), append(d.merge(), d.standing()...), drafted
 }
 
-// allow adds Allows, and joins them as far as it must be. It answers false, and
-// leaves them as they are, where no joining will make the policy fit.
-func (d *draft) allow(globs []string) bool {
+// allow adds Allows, and joins them as far as it must be, unless no joining and
+// merging will make the policy fit.
+func (d *draft) allow(globs []string) outcome {
+	own := 0
 	for _, a := range globs {
 		d.add(a)
-		if d.allows[a].tooMany || d.room > 0 && d.bytes > mostTooLarge*d.room {
-			return false
+		own += d.price(a)
+		switch {
+		case d.room == 0:
+		case d.allows[a].tooMany || d.bytes-own > mostTooLarge*d.room:
+			return hopeless
+		case d.bytes > mostTooLarge*d.room:
+			return tooFar
 		}
+	}
+	if d.room > 0 && !d.begins && d.bytes > worthMerging*d.room {
+		return tooFar
 	}
 	d.join(twins)
 	if d.begins {
 		d.join(func(globs []string) []swap { return slices.Concat(siblings(globs), cousins(globs)) })
 	}
-	return true
+	return drafted
 }
 
 // mostTooLarge is how many times too large a policy may be before joining and
@@ -147,32 +149,10 @@ func (v *view) choose(s step) []string {
 	}
 	list := slices.Clone(v.patterns)
 	for _, class := range classes {
-		list = append(list, v.cheapest(s, class)...)
+		list = append(list, v.folded(s, class)...)
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
-}
-
-// cheapest lists the Allows of a class that turn out to take least, of several
-// guesses at what Denies will cost: some become one, and others are needed that
-// nobody reckoned with.
-func (v *view) cheapest(s step, class []string) []string {
-	var best []string
-	bytes := 0
-	for _, cost := range s.denyCosts {
-		s.denyCost = cost
-		list := v.folded(s, class)
-		if len(s.denyCosts) == 1 {
-			return list
-		}
-		d := v.newDraft(s, 1)
-		d.allow(list)
-		d.merge()
-		if best == nil || d.bytes < bytes {
-			best, bytes = list, d.bytes
-		}
-	}
-	return best
 }
 
 // cost is what a policy of these Allows takes at least: two may become one.

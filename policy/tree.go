@@ -192,5 +192,3 @@ func (c *charset) join(other charset) {
 }
 
 func (c charset) has(b byte) bool { return b < 0x80 && c[b/64]&(1<<(b%64)) != 0 }
-
-func (c charset) empty() bool { return c[0]|c[1] == 0 }

@@ -36,12 +36,6 @@ func (p instance) glob() string {
 	return b.String()
 }
 
-// path is one path of the instance, with the value for whatever is free.
-func (p instance) path(value string) string {
-	path := strings.ReplaceAll(instance{segments: p.segments, slash: p.slash}.glob(), "?*", value)
-	return strings.Replace(path, "/", " /", 1)
-}
-
 // walker finds the known routes whose paths a glob matches: it runs the glob
 // over the tree of routes. It is exact. A * crosses slashes, {name} is one
 // segment, {name+} one or more, and each instance comes with the state in which
