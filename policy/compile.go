@@ -69,7 +69,8 @@ func Compile(t *mapping.Table, h mapping.Held, now time.Time) *Compiled {
 // Nothing of a request enters: what varies between requests is added by
 // [Compiled.Document].
 func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled {
-	l := ladder{prepared: p, slices: p.slices(h, now), budget: budget, views: map[bool][]*view{}}
+	l := ladder{prepared: p, slices: p.slices(h, now), budget: budget}
+	l.views = viewsOf(p, l.slices)
 	for _, s := range p.steps() {
 		if l.inVain(s) {
 			continue
@@ -83,7 +84,7 @@ func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled 
 	}
 	c := &Compiled{prepared: p, slices: l.slices, budget: budget, tooLarge: true}
 	c.rules = sync.OnceValue(func() rules {
-		made, _ := c.draft(c.views(), 0)
+		made, _ := c.draft(viewsOf(p, c.slices), 0)
 		return made
 	})
 	return c
@@ -94,10 +95,12 @@ type ladder struct {
 	prepared *Prepared
 	slices   []slice
 	budget   int
-	views    map[bool][]*view
-	best     *Compiled // the smallest so far; too large
-	far      bool      // listing is nowhere near the budget
-	ended    bool
+	views    []*view
+	// slashless are the views in which a slash at the end of a path is given up.
+	slashless []*view
+	best      *Compiled // the smallest so far; too large
+	far       bool      // listing is nowhere near the budget
+	ended     bool
 }
 
 // inVain reports whether a step can't be of use after those before it: where
@@ -109,13 +112,17 @@ func (l *ladder) inVain(s step) bool {
 
 // try answers the policy of a step, nil if it does not fit.
 func (l *ladder) try(s step) *Compiled {
-	if l.views[s.noSlash] == nil {
-		l.views[s.noSlash] = (&Compiled{prepared: l.prepared, slices: l.slices, step: s}).views()
+	views := l.views
+	if s.noSlash {
+		for _, v := range l.views[len(l.slashless):] {
+			l.slashless = append(l.slashless, v.withoutSlashes())
+		}
+		views = l.slashless
 	}
 	room := max(l.budget-statementBytes, 0)
 	for range mostTries {
 		c := &Compiled{prepared: l.prepared, slices: l.slices, step: s, budget: l.budget}
-		made, outcome := c.draft(l.views[s.noSlash], room)
+		made, outcome := c.draft(views, room)
 		if outcome != drafted {
 			l.far = l.far || outcome == hopeless || outcome == tooFar && !s.fold
 			l.ended = outcome == hopeless && s.fold && s.noSlash
@@ -142,13 +149,11 @@ func (l *ladder) try(s step) *Compiled {
 // mostTries bounds the attempts at one step.
 const mostTries = 3
 
-// views are the table as the caller sees it in each slice of time.
-func (c *Compiled) views() []*view {
+// viewsOf are the table as the caller sees it in each slice of time.
+func viewsOf(p *Prepared, in []slice) []*view {
 	var list []*view
-	for _, s := range c.slices {
-		v := newView(c.prepared, s.held)
-		v.slashless = c.step.noSlash
-		list = append(list, v)
+	for _, s := range in {
+		list = append(list, newView(p, s.held))
 	}
 	return list
 }

@@ -100,11 +100,8 @@ func (v *view) draft(s step, room int) (allows, denies []string, o outcome) {
 	if v.connects() {
 		d.add(string(mapping.Connect))
 	}
-	if s.short && !d.fits() {
-		d.join(func(globs []string) []swap {
-			return slices.DeleteFunc(lookalikes(globs), func(s swap) bool { return strings.HasPrefix(s.wide, "*") })
-		})
-		d.squeeze()
+	if s.short {
+		d.compress()
 	}
 	return sorted(d.allows), append(d.merge(), d.standing()...), drafted
 }
@@ -132,6 +129,19 @@ func (d *draft) allow(globs []string) outcome {
 		d.join(func(globs []string) []swap { return slices.Concat(siblings(globs), cousins(globs)) })
 	}
 	return drafted
+}
+
+// compress makes the text of Allows shorter, and joins what then looks alike.
+func (d *draft) compress() {
+	similar := func(globs []string) []swap {
+		all := slices.Concat(siblings(globs), cousins(globs), lookalikes(globs))
+		return slices.DeleteFunc(all, func(s swap) bool { return strings.HasPrefix(s.wide, "*") })
+	}
+	for before := 0; d.bytes != before && !d.fits(); {
+		before = d.bytes
+		d.join(similar)
+		d.squeeze()
+	}
 }
 
 // mostTooLarge is how many times too large a policy may be before joining and

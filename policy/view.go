@@ -36,6 +36,14 @@ func newView(p *Prepared, h mapping.Held) *view {
 	return v
 }
 
+// withoutSlashes is the same view, in which paths with a slash at their end need
+// not be spared.
+func (v *view) withoutSlashes() *view {
+	w := *v
+	w.slashless, w.spared, w.looked = true, map[string]bool{}, map[lookKey]*guards{}
+	return &w
+}
+
 // heldIn counts the held routes of a subtree.
 func (v *view) heldIn(n *node) int { return int(v.upTo[n.past] - v.upTo[n.first]) }
 
