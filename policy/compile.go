@@ -107,6 +107,9 @@ type ladder struct {
 // listing is nowhere near the budget, only folding subtrees without the slashes
 // of literal routes may be.
 func (l *ladder) inVain(s step) bool {
+	if s.again && (l.best == nil || l.best.size() > l.budget+l.budget/4) {
+		return true
+	}
 	return l.ended || l.far && !(s.fold && s.noSlash)
 }
 

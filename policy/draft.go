@@ -53,7 +53,7 @@ func (d *draft) look(allow string) *guards {
 		return g
 	}
 	g := d.newGuards(d.step)
-	g.most = mostTooLarge * d.room
+	g.most = mostDenies * d.room
 	if slices.Contains(d.patterns, allow) {
 		g.slashPattern(allow)
 	} else {

@@ -75,18 +75,20 @@ const never = 1e9
 // classes are the methods that one glob can stand for together.
 var classes = [][]string{{"GET", "PUT"}, {"HEAD", "POST"}, {"PATCH"}, {"DELETE"}, {"OPTIONS"}}
 
-// folded lists the Allows of a class of methods.
-func (v *view) folded(s step, class []string) []string {
+// folded lists the Allows of all methods.
+func (v *view) folded(s step) []string {
 	f := folder{view: v, step: s, memo: make([]*cell, v.tree.nodes+1)}
-	var at spot
-	for _, m := range class {
-		if n := v.tree.root.literals[m]; n != nil {
-			at.nodes = append(at.nodes, n)
-		}
-	}
 	var list []string
-	if c := f.weigh(at); c.take != nil {
-		c.take(func(glob string) { list = append(list, glob) })
+	for _, class := range classes {
+		var at spot
+		for _, m := range class {
+			if n := v.tree.root.literals[m]; n != nil {
+				at.nodes = append(at.nodes, n)
+			}
+		}
+		if c := f.weigh(at); c.take != nil {
+			c.take(func(glob string) { list = append(list, glob) })
+		}
 	}
 	return list
 }

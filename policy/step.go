@@ -15,6 +15,7 @@ type step struct {
 	// reckoned with, as several may become one.
 	fold     bool
 	denyCost float64
+	again    bool // it is the last one, with another denyCost
 	// begins allows what begins alike.
 	begins bool
 	// short names no more of it than tells it from its known neighbours.
@@ -44,6 +45,7 @@ func (p *Prepared) steps() []step {
 	list = append(list, fold)
 	fold.noEscapes = true
 	list = append(list, fold)
+	fold.again = true
 	for _, cost := range []float64{1.5, 0.7, 0.5} {
 		fold.denyCost = cost
 		list = append(list, fold)
@@ -115,7 +117,7 @@ func (d *draft) allow(globs []string) outcome {
 		own += d.price(a)
 		switch {
 		case d.room == 0:
-		case d.allows[a].tooMany || d.bytes-own > mostTooLarge*d.room:
+		case d.allows[a].tooMany || d.bytes-own > mostDenies*d.room:
 			return hopeless
 		case d.bytes > mostTooLarge*d.room:
 			return tooFar
@@ -144,25 +146,38 @@ func (d *draft) compress() {
 	}
 }
 
-// mostTooLarge is how many times too large a policy may be before joining and
-// merging: they save half of it at the very best.
-const mostTooLarge = 3
+// How many times too large a policy may be for the work to be worth while:
+const (
+	mostTooLarge = 3 // joining and merging save two thirds at the very best
+	mostDenies   = 2 // the Denies alone; merging saves half of them at the very best
+	worthMerging = 2 // where the next steps are likely to do better than merging
+)
 
-// worthMerging is how many times too large a policy may be for merging its
-// Denies to be tried, where the next steps are likely to do better.
-const worthMerging = 2
+// choice is what the Allows of a step depend on.
+type choice struct {
+	fold, begins, short, noSlash bool
+	denyCost                     float64
+}
 
 // choose lists the Allows.
 func (v *view) choose(s step) []string {
+	key := choice{s.fold, s.begins, s.short, s.noSlash, s.denyCost}
 	if !s.fold {
-		return v.exact()
+		key = choice{}
 	}
-	list := slices.Clone(v.patterns)
-	for _, class := range classes {
-		list = append(list, v.folded(s, class)...)
+	if list, known := v.chosen[key]; known {
+		return list
 	}
-	slices.Sort(list)
-	return slices.Compact(list)
+	var list []string
+	if s.fold {
+		list = append(v.folded(s), v.patterns...)
+		slices.Sort(list)
+		list = slices.Compact(list)
+	} else {
+		list = v.exact()
+	}
+	v.chosen[key] = list
+	return list
 }
 
 // cost is what a policy of these Allows takes at least: two may become one.

@@ -17,10 +17,11 @@ type view struct {
 	slashless bool
 	spared    map[string]bool     // Denies looked at so far
 	looked    map[lookKey]*guards // Allows looked at so far
+	chosen    map[choice][]string // Allows of steps so far
 }
 
 func newView(p *Prepared, h mapping.Held) *view {
-	v := &view{Prepared: p, set: h, spared: map[string]bool{}, looked: map[lookKey]*guards{}, held: make([]bool, len(p.tree.routes)), upTo: make([]int32, len(p.tree.routes)+1)}
+	v := &view{Prepared: p, set: h, spared: map[string]bool{}, looked: map[lookKey]*guards{}, chosen: map[choice][]string{}, held: make([]bool, len(p.tree.routes)), upTo: make([]int32, len(p.tree.routes)+1)}
 	for i, r := range p.tree.routes {
 		v.upTo[i+1] = v.upTo[i]
 		if h.Holds(r.template) {
@@ -40,7 +41,7 @@ func newView(p *Prepared, h mapping.Held) *view {
 // not be spared.
 func (v *view) withoutSlashes() *view {
 	w := *v
-	w.slashless, w.spared, w.looked = true, map[string]bool{}, map[lookKey]*guards{}
+	w.slashless, w.spared, w.looked, w.chosen = true, map[string]bool{}, map[lookKey]*guards{}, map[choice][]string{}
 	return &w
 }
 
