@@ -13,3 +13,6 @@ func CallersOf(t Table, o Options) ([]Caller, error) {
 	}
 	return append(c.singles(), c.totals()...), nil
 }
+
+// IsEncoding takes a long policy to be seen in full.
+var IsEncoding = isEncoding

@@ -181,6 +181,18 @@ func TestWhatIsDeniedForItsEncodingIsANote(t *testing.T) {
 	}
 }
 
+// TestToDenyEveryEncodingIsMoreThanANote: that is done to make a policy fit.
+func TestToDenyEveryEncodingIsMoreThanANote(t *testing.T) {
+	for glob, want := range map[string]bool{
+		"*%2E*": true, "*%6*": true, "*/..%2*": true, "*%2F..*": true,
+		"*%*": false, "*/?*/": false, "*/.*": false, "GET/u/a%3?b": false, "GET/u/?*": false,
+	} {
+		if got := lint.IsEncoding(glob); got != want {
+			t.Errorf("%s: %t, want %t", glob, got, want)
+		}
+	}
+}
+
 // TestEveryWitnessAndEverySizeIsReal, over random tables: what is printed can be
 // tried.
 func TestEveryWitnessAndEverySizeIsReal(t *testing.T) {
