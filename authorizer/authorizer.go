@@ -185,14 +185,19 @@ func (a *Authorizer) answer(d *decision) ([]byte, error) {
 	}
 	doc := compiled.Document(a.request(d))
 	out, err := a.writeWithin(d, doc)
-	if err == nil && len(out) > a.MaxBytes && !d.verdict.Allowed {
-		// It is the Deny of this very request that is too much. The rest may be
-		// made smaller for it; else the answer is deny-all.
-		doc = a.compile(d, max(1, budget-len(d.event.ARNText)-denyBytes)).Document(a.request(d))
-		if out, err = a.writeWithin(d, doc); err == nil && len(out) > a.MaxBytes {
-			doc = policy.DenyAll()
-			out, err = a.writeWithin(d, doc)
+	for range mostTries {
+		if err != nil || len(out) <= a.MaxBytes {
+			break
 		}
+		// What this request adds is too much: its own Deny, or that of all that is
+		// not allowed. The rest may be made smaller for it.
+		budget = max(1, (budget-len(out)+a.MaxBytes)/budgetStep*budgetStep)
+		doc = a.compile(d, budget).Document(a.request(d))
+		out, err = a.writeWithin(d, doc)
+	}
+	if err == nil && len(out) > a.MaxBytes && !d.verdict.Allowed {
+		doc = policy.DenyAll()
+		out, err = a.writeWithin(d, doc)
 	}
 	d.bytes = len(out)
 	switch {
@@ -204,8 +209,8 @@ func (a *Authorizer) answer(d *decision) ([]byte, error) {
 	return out, a.check(d, doc)
 }
 
-// denyBytes is what the Deny of one request takes beside its ARN.
-const denyBytes = len(`,{"Action":"execute-api:Invoke","Effect":"Deny","Resource":""}`)
+// mostTries bounds the attempts to make room for what one request adds.
+const mostTries = 2
 
 func (a *Authorizer) request(d *decision) policy.Request {
 	r := policy.Request{ARN: d.event.ARNText, Denied: !d.verdict.Allowed, End: d.claims.End, ExplicitDeny: a.ExplicitDeny}

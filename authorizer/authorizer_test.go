@@ -372,6 +372,27 @@ func TestACompleteTableIsFoldedIntoTheBudget(t *testing.T) {
 	}
 }
 
+// TestThePolicyMakesRoomForTheExplicitDeny: POLICY_EXPLICIT_DENY names what is
+// allowed once more, and what fits without it still does.
+func TestThePolicyMakesRoomForTheExplicitDeny(t *testing.T) {
+	var many []mapping.Permission
+	for i := range 50 {
+		many = append(many, tabletest.Permission("GET", fmt.Sprintf("v2/resource-number-%d-with-a-long-name", i), "s1"))
+	}
+	table, err := mapping.NewTable(mapping.Source{API: tabletest.API, Permissions: many, Trust: tabletest.Trust, Complete: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := start(t, func(c *authorizer.Config) { c.Tables, c.ExplicitDeny = tables{table: table}, true })
+	got, err := ask(t, a, restToken(api+"/dev/GET/v2/resource-number-1-with-a-long-name", "Bearer "+good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := decides(got.PolicyDocument, api+"/dev/POST/v2/other"); d != policy.ExplicitlyDenied {
+		t.Errorf("what is not allowed is %v", d)
+	}
+}
+
 func TestContextLeavesLongListsOutWhole(t *testing.T) {
 	long := claims(strings.Split(strings.Repeat("s1 a-long-scope-name ", 40), " ")...)
 	long.Roles = []string{"Reader"}

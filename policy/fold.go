@@ -61,12 +61,9 @@ func (c cell) plus(other cell) cell {
 	return sum
 }
 
-// or is the cell with another way to allow, if that costs less.
-func (c cell) or(open float64, glob func() string) cell {
-	if open < c.open {
-		c.open, c.take = open, func(allow func(string)) { allow(glob()) }
-	}
-	return c
+// only is the cell of one Allow.
+func only(cost float64, glob func() string) cell {
+	return cell{open: cost, take: func(allow func(string)) { allow(glob()) }}
 }
 
 // never is a price that nothing is worth.
@@ -151,9 +148,26 @@ func (f *folder) settle(s spot) cell {
 	below := f.below(s)
 	all := f.cost(s.size()+len("/?*")) + below.covered
 	if slices.ContainsFunc(s.nodes, f.forced) {
-		below.open = 2 * all // there is no other way, whatever it costs
+		below.open = 2*all + f.margin() // there is no other way, whatever it costs
 	}
-	return f.own(s).plus(below.or(all, func() string { return s.glob() + "/?*" }))
+	return f.own(s).plus(f.fold(below, all, func() string { return s.glob() + "/?*" }))
+}
+
+// fold is the cell with one glob for all of it, if that saves enough.
+func (f *folder) fold(c cell, cost float64, glob func() string) cell {
+	if cost+f.margin() < c.open {
+		c.open, c.take = cost, func(allow func(string)) { allow(glob()) }
+	}
+	return c
+}
+
+// margin is what a fold has to save at least: a few bytes are no reason to allow
+// more than GET/v2/?* where all that is held lies below it.
+func (f *folder) margin() float64 {
+	if f.short {
+		return 0
+	}
+	return 40
 }
 
 // forced reports whether everything below the node is allowed anyway: since
@@ -171,7 +185,7 @@ func (f *folder) own(s spot) cell {
 			held.nodes = append(held.nodes, n)
 		}
 		if f.holds(n.endSlash) {
-			c = c.plus(cell{open: never}.or(f.cost(s.size()+1), func() string { return s.each(i).glob() + "/" }))
+			c = c.plus(only(f.cost(s.size()+1), func() string { return s.each(i).glob() + "/" }))
 		}
 		c.covered = min(c.covered+f.ownDenies(n, s.size()), never)
 	}
@@ -182,7 +196,7 @@ func (f *folder) own(s spot) cell {
 	if s.nodes[0].isMethod() {
 		end = "/"
 	}
-	return c.plus(cell{open: never}.or(f.cost(s.size()+len(end)), func() string { return held.glob() + end }))
+	return c.plus(only(f.cost(s.size()+len(end)), func() string { return held.glob() + end }))
 }
 
 // ownDenies is what a node's own routes cost where all is allowed.
@@ -285,7 +299,7 @@ func (f *folder) among(parent spot, kids []spot, few int) cell {
 		c.covered = min(c.covered, f.deny(s.size()))
 		return c
 	}
-	return c.or(f.cost(s.size())+c.covered, s.glob)
+	return f.fold(c, f.cost(s.size())+c.covered, s.glob)
 }
 
 // plain reports whether nothing but literals follows a spot: a parameter there
