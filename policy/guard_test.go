@@ -191,3 +191,16 @@ func TestAnotherSpellingOfSomethingHeldHidesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestACatchAllThatOnlyTheBareReadingFinds: /a/a/1/ is of a/{x}/{y}/, which is
+// held, and without its slash of {x}/a/{p+}, which is not.
+func TestACatchAllThatOnlyTheBareReadingFinds(t *testing.T) {
+	table := tabletest.Table(tabletest.Permission("GET", "{x}/a/{p+}", "s2"), tabletest.Permission("GET", "a/{x}/{y}/", "s1"))
+	doc := answer(table, tabletest.Caller("s1"), "GET", "/a/b/1/")
+	if got := evaluate(doc, "GET", "/a/a/1/", tabletest.Now); got == policy.Allowed {
+		t.Errorf("/a/a/1/ is %v", got)
+	}
+	if got := evaluate(doc, "GET", "/a/b/1/", tabletest.Now); got != policy.Allowed {
+		t.Errorf("/a/b/1/ is %v", got)
+	}
+}

@@ -187,7 +187,7 @@ func (w *walker) greedy(n *node, s *state, segment string, p positions, trail []
 	if w.empty(&p) {
 		return
 	}
-	if w.done(&p) && s.slash == n.greedy {
+	if w.done(&p) && (s.slash == n.greedy || s.end == n.greedy) { // with or without its slash
 		w.show(n, s, true)
 	}
 	if here := (mark{s, p}); segment == free {
