@@ -69,7 +69,7 @@ func (a *Authorizer) compile(d *decision, budget int) *policy.Compiled {
 
 // budgetStep is what budgets are rounded down to, so that callers whose names
 // are of different lengths share a compiled policy.
-const budgetStep = 128
+const budgetStep = 32
 
 // budget is how many bytes of this caller's answer are left for the policy
 // document: scopes and roles in the context make way for it.

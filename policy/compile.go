@@ -82,11 +82,20 @@ func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled 
 	if l.best != nil {
 		return l.best
 	}
-	c := &Compiled{prepared: p, slices: l.slices, budget: budget, tooLarge: true}
+	return l.listed()
+}
+
+// listed is the exact policy, whatever its size. It is far too large most of the
+// time, and then only made when somebody wants to see it.
+func (l *ladder) listed() *Compiled {
+	c := &Compiled{prepared: l.prepared, slices: l.slices, budget: l.budget, tooLarge: true}
 	c.rules = sync.OnceValue(func() rules {
-		made, _ := c.draft(viewsOf(p, c.slices), 0)
+		made, _ := c.draft(viewsOf(c.prepared, c.slices), 0)
 		return made
 	})
+	if v := l.views[0]; v.cost(v.choose(step{})) <= l.budget {
+		c.tooLarge = c.size() > l.budget
+	}
 	return c
 }
 
@@ -107,9 +116,6 @@ type ladder struct {
 // listing is nowhere near the budget, only folding subtrees without the slashes
 // of literal routes may be.
 func (l *ladder) inVain(s step) bool {
-	if s.again && (l.best == nil || l.best.size() > l.budget+l.budget/4) {
-		return true
-	}
 	return l.ended || l.far && !(s.fold && s.noSlash)
 }
 

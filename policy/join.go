@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // swap is one glob in the place of several.
@@ -93,6 +94,9 @@ func (d *draft) squeeze() {
 			return
 		}
 		at := strings.IndexByte(allow, '/') + 1
+		if at == 0 {
+			continue // $connect has no path
+		}
 		short := shorten(allow, at, func(wide string) bool {
 			return d.allows[wide] == nil && d.gain(swap{wide: wide, narrow: []string{allow}}) > 0
 		})
@@ -198,6 +202,9 @@ func commonSuffix(a, b string) string {
 	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
 		n++
 	}
+	for n > 0 && !utf8.RuneStart(a[len(a)-n]) {
+		n--
+	}
 	return a[len(a)-n:]
 }
 
@@ -228,5 +235,13 @@ func commonPrefix(a, b string) string {
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++
 	}
-	return a[:n]
+	return a[:whole(a, n)]
+}
+
+// whole is the end of the last character of the text's first n bytes.
+func whole(text string, n int) int {
+	for n > 0 && n < len(text) && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return n
 }

@@ -60,20 +60,24 @@ func shorten(glob string, keep int, may func(string) bool) string {
 		}
 		from, to := keep, i-1
 		for from < to {
-			if half := (from + to) / 2; may(joinStar(short[:half], short[i:])) {
+			if half := (from + to) / 2; may(joinStar(short, half, i)) {
 				to = half
 			} else {
 				from = half + 1
 			}
 		}
-		if s := joinStar(short[:to], short[i:]); len(s) < len(short) && may(s) {
+		if s := joinStar(short, to, i); len(s) < len(short) && may(s) {
 			return shortEnd(s, keep, may)
 		}
 	}
 	return short
 }
 
-func joinStar(head, tail string) string { return strings.TrimRight(head, "*") + "*" + tail }
+// joinStar is the head, as far as it ends with a character, and the tail, and
+// whatever is between.
+func joinStar(text string, head, tail int) string {
+	return strings.TrimRight(text[:whole(text, head)], "*") + "*" + text[tail:]
+}
 
 // shortEnd leaves out the end. A longer beginning matches less: the shortest one
 // that will do is found by halving.
@@ -81,13 +85,13 @@ func shortEnd(glob string, keep int, may func(string) bool) string {
 	text := strings.TrimSuffix(glob, "*")
 	from, to := max(keep, strings.LastIndexByte(text, '/')+2), len(text)
 	for from < to {
-		if half := (from + to) / 2; may(text[:half] + "*") {
+		if half := (from + to) / 2; may(text[:whole(text, half)] + "*") {
 			to = half
 		} else {
 			from = half + 1
 		}
 	}
-	if short := text[:min(to, len(text))] + "*"; len(short) < len(glob) && may(short) {
+	if short := text[:whole(text, min(to, len(text)))] + "*"; len(short) < len(glob) && may(short) {
 		return short
 	}
 	return glob

@@ -124,13 +124,11 @@ func (in *inspection) matches(glob string) []instance {
 
 // routeOf is the held route that permits an instance, none if a pattern does.
 func (in *inspection) routeOf(p instance) int32 {
-	for _, r := range []int32{p.state.end, p.state.slash} {
-		if p.slash && in.holds(p.state.slash) {
-			r = p.state.slash
-		}
-		if in.holds(r) {
-			return r
-		}
+	switch {
+	case p.slash && in.holds(p.state.slash):
+		return p.state.slash
+	case in.holds(p.state.end):
+		return p.state.end
 	}
 	return none
 }

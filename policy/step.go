@@ -11,11 +11,8 @@ import (
 type step struct {
 	// depthless leaves out the Denies of what no route is known for.
 	depthless bool
-	// fold allows whole subtrees and denies the rest; denyCost says what a Deny is
-	// reckoned with, as several may become one.
-	fold     bool
-	denyCost float64
-	again    bool // it is the last one, with another denyCost
+	// fold allows whole subtrees and denies the rest.
+	fold bool
 	// begins allows what begins alike.
 	begins bool
 	// short names no more of it than tells it from its known neighbours.
@@ -33,7 +30,7 @@ func (p *Prepared) steps() []step {
 	if !p.table.Complete() {
 		return []step{{}, {noSlash: true}, {noSlash: true, noDots: true}, {noSlash: true, noDots: true, noEscapes: true}}
 	}
-	fold := step{depthless: true, fold: true, denyCost: 1}
+	fold := step{depthless: true, fold: true}
 	list := []step{{}, {depthless: true}, fold}
 	fold.noSlash = true
 	list = append(list, fold)
@@ -45,11 +42,6 @@ func (p *Prepared) steps() []step {
 	list = append(list, fold)
 	fold.noEscapes = true
 	list = append(list, fold)
-	fold.again = true
-	for _, cost := range []float64{1.5, 0.7, 0.5} {
-		fold.denyCost = cost
-		list = append(list, fold)
-	}
 	return list
 }
 
@@ -156,12 +148,11 @@ const (
 // choice is what the Allows of a step depend on.
 type choice struct {
 	fold, begins, short, noSlash bool
-	denyCost                     float64
 }
 
 // choose lists the Allows.
 func (v *view) choose(s step) []string {
-	key := choice{s.fold, s.begins, s.short, s.noSlash, s.denyCost}
+	key := choice{s.fold, s.begins, s.short, s.noSlash}
 	if !s.fold {
 		key = choice{}
 	}

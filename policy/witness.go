@@ -112,11 +112,13 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	if !ok1 || !ok2 {
 		return "", false
 	}
-	type place struct {
-		a, b positions
+	type standing struct{ a, b positions }
+	type try struct {
+		standing
 		text string
 	}
-	queue := []place{{one.start(), other.start(), ""}}
+	seen := map[standing]int{}
+	queue := []try{{standing{one.start(), other.start()}, ""}}
 	for tried := 0; len(queue) > 0 && tried < mostTried; tried++ {
 		at := queue[0]
 		queue = queue[1:]
@@ -124,13 +126,24 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 			return at.text, true
 		}
 		for _, c := range alphabet(&one, &at.a, &other, &at.b) {
-			next := place{one.step(&at.a, c), other.step(&at.b, c), at.text + string(c)}
-			if !one.empty(&next.a) && !other.empty(&next.b) {
-				queue = append(queue, next)
+			next := try{standing{one.step(&at.a, c), other.step(&at.b, c)}, at.text + string(c)}
+			if one.empty(&next.a) || other.empty(&next.b) || seen[next.standing] == mostAlike || malformed(next.text) {
+				continue
 			}
+			seen[next.standing]++
+			queue = append(queue, next)
 		}
 	}
 	return "", false
+}
+
+// mostAlike bounds the texts that lead to the same places: what follows them is
+// the same, but not all of them are permitted.
+const mostAlike = 6
+
+// malformed reports whether no path that begins so is permitted.
+func malformed(text string) bool {
+	return strings.HasSuffix(text, "//") || strings.HasSuffix(text, "/./") || strings.HasSuffix(text, "/../")
 }
 
 // alphabet lists the characters that make a difference: those that one of the

@@ -1,0 +1,113 @@
+package policy_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"scopegate/internal/tabletest"
+	"scopegate/mapping"
+	"scopegate/policy"
+)
+
+func tableOf(complete bool, list ...mapping.Permission) *mapping.Table {
+	t, err := mapping.NewTable(mapping.Source{API: tabletest.API, Permissions: list, Trust: tabletest.Trust, Complete: complete})
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func compileWithin(t *mapping.Table, budget int) *policy.Compiled {
+	return policy.Prepare(t).Compile(t.Held(tabletest.Caller("s1"), tabletest.Now), tabletest.Now, budget)
+}
+
+func reported(list []policy.Collision, arn string) bool {
+	return slices.ContainsFunc(list, func(c policy.Collision) bool { return mapping.Match(c.Deny, arn) })
+}
+
+// TestGlobsAreCutBetweenCharacters: what is made shorter stays UTF-8, and matches.
+func TestGlobsAreCutBetweenCharacters(t *testing.T) {
+	p := tabletest.Permission
+	for name, c := range map[string]struct {
+		table     *mapping.Table
+		path      string
+		wantAllow bool
+	}{
+		"allow": {tableOf(true, p("GET", "ü", "s1"), p("GET", "é", "s1")), "/ü", true},
+		"deny":  {tableOf(false, p("GET", "ü/{a}/{b}/{c}/{d}", "s1"), p("GET", "ü/a/{y}/{y}/{p+}", "s2")), "/ü/a/1/1/1", false},
+	} {
+		for budget := 301; budget < 1200; budget++ {
+			doc := compileWithin(c.table, budget).Document(policy.Request{End: end})
+			if got := evaluate(doc, "GET", c.path, tabletest.Now); (got == policy.Allowed) != c.wantAllow {
+				t.Errorf("%s, budget %d: GET %s is %v", name, budget, c.path, got)
+				break
+			}
+			for _, s := range doc.Statement {
+				for _, r := range s.Resource {
+					if !utf8.ValidString(r) {
+						t.Fatalf("%s, budget %d: %s %q", name, budget, s.Effect, r)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestConnectStaysAsItIs, however little room there is.
+func TestConnectStaysAsItIs(t *testing.T) {
+	p := tabletest.Permission
+	table := tableOf(true, p("GET", "{x}", "s1"), p("$connect", "", "s1"))
+	for budget := 301; budget < 1200; budget++ {
+		for _, s := range compileWithin(table, budget).Document(policy.Request{End: end}).Statement {
+			for _, r := range s.Resource {
+				if strings.HasSuffix(r, "/$*") {
+					t.Fatalf("budget %d: %s %s", budget, s.Effect, r)
+				}
+			}
+		}
+	}
+}
+
+// TestTooLargeIsWhatDoesNotFit, for every budget.
+func TestTooLargeIsWhatDoesNotFit(t *testing.T) {
+	p := tabletest.Permission
+	table := tableOf(true, p("GET", "x/é/k", "s1"), p("GET", "x/u/b", "s1"), p("GET", "x/u/c", "s2"))
+	for budget := 1; budget < 1200; budget++ {
+		if c := compileWithin(table, budget); c.TooLarge() != (c.Size() > budget) {
+			t.Fatalf("budget %d: %d bytes, too large: %v", budget, c.Size(), c.TooLarge())
+		}
+	}
+}
+
+// TestCollisionsOfPatternsAreReported, with the standing Denies.
+func TestCollisionsOfPatternsAreReported(t *testing.T) {
+	p := tabletest.Permission
+	for _, c := range []struct {
+		table *mapping.Table
+		path  string
+	}{
+		{tableOf(true, p("GET", "*/*/*", "s1")), "/us/.%2Eers/xx"},
+		{tableOf(true, p("GET", "*/*/*", "s1")), "/a/..%2/b"},
+	} {
+		compiled := compileWithin(c.table, 0)
+		if !c.table.Permits(tabletest.Caller("s1"), "GET", c.path, tabletest.Now) {
+			t.Fatalf("%s is not permitted", c.path)
+		}
+		if got := evaluate(compiled.Document(policy.Request{End: end}), "GET", c.path, tabletest.Now); got != policy.Allowed && !reported(compiled.Report().Collisions, arn("GET", c.path)) {
+			t.Errorf("GET %s is %v, and no collision says so: %+v", c.path, got, compiled.Report().Collisions)
+		}
+	}
+}
+
+// TestACollisionNamesTheRouteOfItsWitness.
+func TestACollisionNamesTheRouteOfItsWitness(t *testing.T) {
+	p := tabletest.Permission
+	table := tableOf(false, p("POST", "{y}/", "s1"), p("POST", "*", "s1"), p("POST", "{y}", "s2"))
+	for _, c := range compileWithin(table, 0).Report().Collisions {
+		if c.Route == "POST /{y}/" && !strings.HasSuffix(c.Witness, "/") {
+			t.Errorf("%+v", c)
+		}
+	}
+}
