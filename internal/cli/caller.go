@@ -109,6 +109,9 @@ func fields(values []string) []string { return strings.Fields(words(values)) }
 // that is signed here by a key made for it. Claims that are missing are those of
 // a caller whom the trust covers; issuer and audience are believed.
 func believed(ctx context.Context, s config.Settings, t mapping.Trust, members string) (token.Claims, error) {
+	if len(t.Audiences) == 0 {
+		return token.Claims{}, usage(errors.New("OIDC_AUDIENCES: must be given: the table names nobody whom it trusts, so it trusts the first tenant's tokens for these"))
+	}
 	payload := completed(s, t, members)
 	signer, err := idp.NewSigner()
 	if err != nil {
