@@ -45,8 +45,9 @@ type Explanation struct {
 	Answer   json.RawMessage // what API Gateway would get, minified; nil if that is an error
 	Bytes    int             // of the answer, also of one that is too large
 	MaxBytes int             // that it may have
-	// Report is on the compiled policy, without what this request adds to it.
-	Report policy.Report
+	// Report reports on the compiled policy, without what this request adds to it.
+	// On a large table that takes a while.
+	Report func() policy.Report
 }
 
 // Explain decides as Invoke does for a REST TOKEN event, and says why. It writes
@@ -93,7 +94,7 @@ func (a *Authorizer) explained(d *decision, registered bool) Explanation {
 		Trust: table.Trust(), Trusted: table.Trusts(caller), GroupsUnknown: d.groupsUnknown,
 		Held: table.Permissions(d.held), Readings: table.Readings(d.held, arn.Method, arn.Path),
 		Route: routeName(d.verdict), By: table.Permissions(deciding), Bytes: d.bytes, MaxBytes: a.MaxBytes,
-		Report: a.compile(d, a.budget(d)).Report(),
+		Report: a.compile(d, a.budget(d)).Report,
 	}
 }
 

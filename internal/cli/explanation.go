@@ -79,7 +79,8 @@ func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, dec
 	if form.json {
 		out := jsonOf(x, decision, how)
 		if form.report {
-			out.Report = &x.Report
+			report := x.Report()
+		out.Report = &report
 		}
 		return printJSON(p.stdout, out)
 	}

@@ -14,7 +14,7 @@ func reportRows(out *strings.Builder, x authorizer.Explanation, wanted bool) {
 	if !wanted {
 		return
 	}
-	r := x.Report
+	r := x.Report()
 	short := func(resource string) string { return resource }
 	if arn, err := policy.ParseARN(x.MethodARN); err == nil {
 		short = func(resource string) string { return strings.TrimPrefix(resource, arn.API.String()+"/") }
