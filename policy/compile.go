@@ -116,7 +116,8 @@ type ladder struct {
 // listing is nowhere near the budget, only folding subtrees without the slashes
 // of literal routes may be.
 func (l *ladder) inVain(s step) bool {
-	return l.ended || l.far && !(s.fold && s.noSlash)
+	nearly := l.best != nil && l.best.size() < l.budget+l.budget/10
+	return l.ended || l.far && !(s.fold && s.noSlash) || s.fold && s.prices != usualPrices && !nearly
 }
 
 // try answers the policy of a step, nil if it does not fit.

@@ -91,15 +91,17 @@ func (v *view) folded(s step) []string {
 	return list
 }
 
-// cost is the price of an Allow or a Deny of so many characters.
+// cost is the price of an Allow, deny that of a Deny, of so many characters.
 func (f *folder) cost(size int) float64 { return float64(f.priceOf(size)) }
+
+func (f *folder) deny(size int) float64 { return f.prices.deny * f.cost(size) }
 
 // slash is what it costs to deny a path with a slash at its end.
 func (f *folder) slash(size int) float64 {
 	if f.noSlash {
 		return 0
 	}
-	return f.cost(size + 1)
+	return f.deny(size + 1)
 }
 
 func (f *folder) heldAt(s spot) int {
@@ -115,7 +117,7 @@ func (f *folder) weigh(s spot) cell {
 	case len(s.nodes) == 0:
 		return cell{}
 	case f.heldAt(s) == 0:
-		return cell{covered: f.cost(s.size() + 1)}
+		return cell{covered: f.deny(s.size() + 1)}
 	case len(s.nodes) == 2:
 		return f.together(s)
 	}
@@ -147,22 +149,18 @@ func (f *folder) settle(s spot) cell {
 	below := f.below(s)
 	all := f.cost(s.size()+len("/?*")) + below.covered
 	if slices.ContainsFunc(s.nodes, f.forced) {
-		below.open = 2*all + margin // there is no other way, whatever it costs
+		below.open = 2*all + f.prices.margin // there is no other way, whatever it costs
 	}
 	return f.own(s).plus(f.fold(below, all, func() string { return s.glob() + "/?*" }))
 }
 
 // fold is the cell with one glob for all of it, if that saves enough.
 func (f *folder) fold(c cell, cost float64, glob func() string) cell {
-	if cost+margin < c.open {
+	if cost+f.prices.margin < c.open {
 		c.open, c.take = cost, func(allow func(string)) { allow(glob()) }
 	}
 	return c
 }
-
-// margin is what a fold has to save at least, in bytes: a few are no reason to
-// allow more than GET/v2/?* where all that is held lies below it.
-const margin = 40
 
 // forced reports whether everything below the node is allowed anyway: since
 // what is held there ends in a parameter.
@@ -200,12 +198,12 @@ func (f *folder) ownDenies(n *node, size int) float64 {
 	case f.lacks(n.end) && n.param:
 		return never
 	case f.lacks(n.end):
-		cost += f.cost(size) + f.slash(size)
+		cost += f.deny(size) + f.slash(size)
 	case f.holds(n.end) && !n.param && n.endSlash == none:
 		cost += f.slash(size)
 	}
 	if f.lacks(n.endSlash) {
-		cost += f.cost(size + 1)
+		cost += f.deny(size + 1)
 	}
 	return cost
 }
@@ -291,7 +289,7 @@ func (f *folder) among(parent spot, kids []spot, few int) cell {
 		s.nodes = parent.nodes
 	}
 	if !slices.ContainsFunc(kids, func(k spot) bool { return f.heldAt(k) > 0 }) {
-		c.covered = min(c.covered, f.cost(s.size()))
+		c.covered = min(c.covered, f.deny(s.size()))
 		return c
 	}
 	return f.fold(c, f.cost(s.size())+c.covered, s.glob)

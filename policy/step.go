@@ -11,8 +11,9 @@ import (
 type step struct {
 	// depthless leaves out the Denies of what no route is known for.
 	depthless bool
-	// fold allows whole subtrees and denies the rest.
-	fold bool
+	// fold allows whole subtrees and denies the rest, by these prices.
+	fold   bool
+	prices prices
 	// begins allows what begins alike.
 	begins bool
 	// short names no more of it than tells it from its known neighbours.
@@ -30,7 +31,7 @@ func (p *Prepared) steps() []step {
 	if !p.table.Complete() {
 		return []step{{}, {noSlash: true}, {noSlash: true, noDots: true}, {noSlash: true, noDots: true, noEscapes: true}}
 	}
-	fold := step{depthless: true, fold: true}
+	fold := step{depthless: true, fold: true, prices: usualPrices}
 	list := []step{{}, {depthless: true}, fold}
 	fold.noSlash = true
 	list = append(list, fold)
@@ -42,8 +43,25 @@ func (p *Prepared) steps() []step {
 	list = append(list, fold)
 	fold.noEscapes = true
 	list = append(list, fold)
+	// The prices are guesses: where the policy nearly fits, others may do.
+	for _, p := range []prices{{1.5, 40}, {1, 0}, {1.5, 0}} {
+		fold.prices = p
+		list = append(list, fold)
+	}
 	return list
 }
+
+// prices are what folding reckons with.
+type prices struct {
+	// deny is what a Deny costs, of what an Allow does: several may become one,
+	// and others turn out to be needed.
+	deny float64
+	// margin is what a fold has to save at least, in bytes: a few are no reason to
+	// allow more than GET/v2/?* where all that is held lies below it.
+	margin float64
+}
+
+var usualPrices = prices{1, 40}
 
 // names are what the report calls the step.
 func (s step) names() []string {
@@ -148,11 +166,12 @@ const (
 // choice is what the Allows of a step depend on.
 type choice struct {
 	fold, begins, short, noSlash bool
+	prices                       prices
 }
 
 // choose lists the Allows.
 func (v *view) choose(s step) []string {
-	key := choice{s.fold, s.begins, s.short, s.noSlash}
+	key := choice{s.fold, s.begins, s.short, s.noSlash, s.prices}
 	if !s.fold {
 		key = choice{}
 	}
