@@ -276,72 +276,73 @@ func (v *view) deniesAll(o offer) bool {
 	return !allowed
 }
 
-// turns deals out the globs: as many as asked for, others each time.
-type turns struct {
-	globs []string
-	at    int
+// portion is sets of n of the routes, one in so many of them, and of how many
+// globs each has: these take turns. 0 stands for all the short ones.
+type portion struct {
+	routes    []mapping.Resource
+	n, of     int
+	globs     int
+	eachOfSet func(s *routed, globs func() []string)
 }
 
-func (d *turns) take(n int) []string {
-	var list []string
-	for range min(n, len(d.globs)) {
-		list = append(list, d.globs[d.at%len(d.globs)])
-		d.at++
+func (p portion) look(w *small) {
+	seen, at := 0, 0
+	turn := func() []string {
+		if p.globs == 0 {
+			return w.globs[:w.short]
+		}
+		var list []string
+		for range p.globs {
+			list = append(list, w.globs[at%len(w.globs)])
+			at++
+		}
+		return list
 	}
-	return list
+	eachSet(len(p.routes), p.n, func(places []int) {
+		if seen++; seen%p.of == 0 {
+			p.eachOfSet(newRouted(w, pick(p.routes, places)), turn)
+		}
+	})
 }
 
-// TestAWalkIsExact: for every single route and every glob of up to four
-// characters, for every pair of routes of up to two segments and every glob of up
-// to three; for sets of three every glob has its turn.
+// TestAWalkIsExact: for every route of up to two segments and every glob of up to
+// four characters; for every route, and for every pair of routes of up to two
+// segments, or three with one literal, and every glob of up to three; for larger
+// sets, and pairs of all routes, the globs take turns.
 func TestAWalkIsExact(t *testing.T) {
 	w := theSmall()
-	routes, shallow := worldRoutes(worldDepth, worldLiterals...), len(worldRoutes(2, worldLiterals...))
-	for _, r := range routes {
-		s := newRouted(w, []mapping.Resource{r})
-		for _, glob := range w.globs {
+	routes, shallow := worldRoutes(worldDepth, worldLiterals...), worldRoutes(2, worldLiterals...)
+	one := worldRoutes(worldDepth, worldLiterals[0])
+	check := func(s *routed, globs func() []string) {
+		for _, glob := range globs() {
 			s.checkWalk(t, w, glob)
 		}
 	}
-	eachSet(shallow, 2, func(places []int) {
-		s := newRouted(w, pick(routes, places))
-		for _, glob := range w.globs[:w.short] {
-			s.checkWalk(t, w, glob)
-		}
-	})
-	deal, every, seen := turns{globs: w.globs}, share(20), 0
-	eachSet(shallow, 3, func(places []int) {
-		if seen++; seen%every == 0 {
-			s := newRouted(w, pick(routes, places))
-			for _, glob := range deal.take(60) {
-				s.checkWalk(t, w, glob)
-			}
-		}
-	})
+	for _, p := range []portion{
+		{shallow, 1, 1, len(w.globs), check}, {routes, 1, 1, 0, check}, {shallow, 2, 1, 0, check}, {one, 2, 1, 0, check},
+		{routes, 2, share(60), 100, check}, {shallow, 3, share(60), 50, check}, {one, 3, share(60), 50, check},
+	} {
+		p.look(w)
+	}
 }
 
 // TestADenySparesExactlyWhatIsPermitted, for every set of held ones among the
 // routes; the globs take turns.
 func TestADenySparesExactlyWhatIsPermitted(t *testing.T) {
 	w := theSmall()
-	routes, shallow := worldRoutes(worldDepth, worldLiterals...), len(worldRoutes(2, worldLiterals...))
-	deal := turns{globs: w.globs}
-	check := func(places []int, globs int) {
-		s := newRouted(w, pick(routes, places))
-		for held := range uint(1) << len(places) {
-			s.checkHeld(t, w, s.heldBy(held), deal.take(globs))
+	routes, shallow := worldRoutes(worldDepth, worldLiterals...), worldRoutes(2, worldLiterals...)
+	one := worldRoutes(worldDepth, worldLiterals[0])
+	check := func(s *routed, globs func() []string) {
+		for held := range uint(1) << len(s.routes) {
+			s.checkHeld(t, w, s.heldBy(held), globs())
 		}
 	}
-	for i := range routes {
-		check([]int{i}, 60*20/share(20))
+	for _, p := range []portion{
+		{routes, 1, 1, 60, check}, {shallow, 2, 1, 9, check}, {one, 2, 1, 9, check},
+		{routes, 2, share(100), 20, check}, {shallow, 3, share(100), 20, check}, {one, 3, share(60), 20, check},
+	} {
+		p.look(w)
 	}
-	eachSet(shallow, 2, func(places []int) { check(places, 20*20/share(20)) })
-	every, seen := share(30), 0
-	eachSet(shallow, 3, func(places []int) {
-		if seen++; seen%every == 0 {
-			check(places, 20)
-		}
-	})
 }
 
 // TestAWalkOverManyRoutesIsExact, for random sets and what is held of them.
