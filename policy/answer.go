@@ -71,8 +71,10 @@ func (c rules) explicit(end time.Time) []Statement {
 	}
 	ends := []time.Time{end}
 	for _, r := range c.allows {
-		if !r.until.IsZero() && r.until.Before(end) {
-			ends = append(ends, r.until)
+		for _, at := range []time.Time{r.from, r.until} {
+			if !at.IsZero() && at.Before(end) {
+				ends = append(ends, at)
+			}
 		}
 	}
 	slices.SortFunc(ends, time.Time.Compare)
@@ -89,12 +91,12 @@ func (c rules) explicit(end time.Time) []Statement {
 	return append(list, Statement{Action: Strings{Invoke}, Effect: Deny, Resource: Strings{"*"}, Condition: condition(rule{from: end})})
 }
 
-// allowedAt lists what is allowed from an instant on, until the next end. The
-// zero time is now.
+// allowedAt lists what is allowed at an instant, until the next Allow begins or
+// ends. The zero time is now.
 func (c rules) allowedAt(from time.Time) Strings {
 	list := Strings{}
 	for _, r := range c.allows {
-		if r.until.IsZero() || r.until.After(from) {
+		if !r.from.After(from) && (r.until.IsZero() || r.until.After(from)) {
 			list = append(list, r.resource)
 		}
 	}

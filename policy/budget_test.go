@@ -1,9 +1,11 @@
 package policy_test
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"scopegate/internal/tabletest"
@@ -108,6 +110,37 @@ func TestACollisionNamesTheRouteOfItsWitness(t *testing.T) {
 	for _, c := range compileWithin(table, 0).Report().Collisions {
 		if c.Route == "POST /{y}/" && !strings.HasSuffix(c.Witness, "/") {
 			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// TestTheExplicitDenyLeavesOutWhatIsAllowedNow, not what begins to be later.
+func TestTheExplicitDenyLeavesOutWhatIsAllowedNow(t *testing.T) {
+	p := tabletest.Permission
+	soon := tabletest.Now.Add(time.Minute).Format(time.RFC3339)
+	table := tableOf(true, p("GET", "{a}/{b}/{c}/{d}/{p+}", "s1", "expiresAt", soon), p("GET", "{a}/{b}/{c}/{d}/{e}", "s1"), p("GET", "{a}/{b}/{c}/{d}", ""))
+	all := policy.Document{Statement: []policy.Statement{{Action: policy.Strings{policy.Invoke}, Effect: policy.Allow, Resource: policy.Strings{"*"}}}}
+	for _, budget := range []int{1, 100, 300, 310, 400, 500} {
+		for _, until := range []time.Time{end, {}} {
+			doc := compileWithin(table, budget).Document(policy.Request{End: until, ExplicitDeny: true})
+			if got := policy.EvaluateBoth(doc, &all, arn("GET", "/1/2/3/4"), tabletest.Now, netip.Addr{}); got != policy.ExplicitlyDenied {
+				t.Errorf("budget %d, end %v: %v", budget, until, got)
+			}
+		}
+	}
+}
+
+// TestACollisionNamesTheRouteThatPermitsItsWitness.
+func TestACollisionNamesTheRouteThatPermitsItsWitness(t *testing.T) {
+	p := tabletest.Permission
+	table := tableOf(true, p("GET", "a/{x}/a", "s1"), p("GET", "a/a/{p+}", "s1"), p("GET", "u/{y}/A/", "s1"), p("GET", "u/k/{y}", "s1"))
+	held := table.Held(tabletest.Caller("s1"), tabletest.Now)
+	for budget := range 2000 {
+		for _, c := range compileWithin(table, budget).Report().Collisions {
+			_, path, _ := strings.Cut(c.Witness, " ")
+			if !slices.ContainsFunc(table.Readings(held, "GET", path), func(r mapping.Reading) bool { return r.Route != nil && r.Route.String() == c.Route }) {
+				t.Fatalf("budget %d: %+v", budget, c)
+			}
 		}
 	}
 }

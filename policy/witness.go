@@ -22,7 +22,12 @@ func (in *inspection) collisions() []Collision {
 			}
 			if witness, ok := in.witness(deny, p); ok {
 				found[r] = true
-				list = append(list, in.collision(in.name(r), deny, witness, covers(deny, in.tree.routes[r].glob)))
+				// What is permitted for two held routes at once may be named by the other.
+				name, whole := in.name(r), covers(deny, in.tree.routes[r].glob)
+				if by := in.permits(witness).Route; by != nil && by != in.tree.routes[r].template {
+					name, whole = by.String(), false
+				}
+				list = append(list, in.collision(name, deny, witness, whole))
 			}
 		}
 		for _, pattern := range in.patterns {
