@@ -135,7 +135,7 @@ func TestACollisionNamesTheRouteThatPermitsItsWitness(t *testing.T) {
 	p := tabletest.Permission
 	table := tableOf(true, p("GET", "a/{x}/a", "s1"), p("GET", "a/a/{p+}", "s1"), p("GET", "u/{y}/A/", "s1"), p("GET", "u/k/{y}", "s1"))
 	held := table.Held(tabletest.Caller("s1"), tabletest.Now)
-	for budget := range 2000 {
+	for budget := 0; budget < 2000; budget += 7 {
 		for _, c := range compileWithin(table, budget).Report().Collisions {
 			_, path, _ := strings.Cut(c.Witness, " ")
 			if !slices.ContainsFunc(table.Readings(held, "GET", path), func(r mapping.Reading) bool { return r.Route != nil && r.Route.String() == c.Route }) {
