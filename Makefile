@@ -46,7 +46,7 @@ fuzz-short: ## Every fuzz target for $(FUZZTIME)
 
 fuzz: ## Every fuzz target for a minute, every property 100,000 times
 	@scripts/fuzz.sh 60s
-	$(GO) test ./mapping ./policy -rapid.checks=$(CHECKS) -timeout 60m
+	$(GO) test ./mapping ./policy -rapid.checks=$(CHECKS) -timeout 240m
 
 bench: ## Benchmarks beside the code
 	$(GO) test -run '^$$' -bench . -benchmem ./...

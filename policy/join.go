@@ -161,31 +161,38 @@ const mostKin = 64
 func lookalikes(globs []string) []swap {
 	var list []swap
 	seen := map[string]bool{}
-	groups := siblings(globs)
-	groups = append(groups, swap{wide: "*", narrow: globs})
-	for _, group := range groups {
-		if len(group.narrow) > mostKin && group.wide != "*" {
+	for _, group := range append(siblings(globs), swap{wide: "*", narrow: globs}) {
+		if len(group.narrow) <= mostKin || group.wide == "*" {
+			list = append(list, endAlike(group, seen)...)
+		}
+	}
+	return list
+}
+
+// endAlike are those of a group, whose beginning they share, that share an end.
+func endAlike(group swap, seen map[string]bool) []swap {
+	var list []swap
+	byEnd := slices.Clone(group.narrow)
+	slices.SortFunc(byEnd, func(a, b string) int { return strings.Compare(reversed(a), reversed(b)) })
+	for i := 1; i < len(byEnd); i++ {
+		end := commonSuffix(byEnd[i-1], byEnd[i])
+		// The beginning and the end must not be the same text.
+		if most := min(len(byEnd[i-1]), len(byEnd[i])) - len(group.wide) + 1; len(end) > most {
+			end = end[len(end)-max(most, 0):]
+		}
+		wide := group.wide + strings.TrimLeft(end, "*")
+		if seen[wide] || wide == group.wide || !utf8.ValidString(wide) {
 			continue
 		}
-		byEnd := slices.Clone(group.narrow)
-		slices.SortFunc(byEnd, func(a, b string) int { return strings.Compare(reversed(a), reversed(b)) })
-		for i := 1; i < len(byEnd); i++ {
-			end := commonSuffix(byEnd[i-1], byEnd[i])
-			end = end[len(end)-max(0, min(len(end), len(byEnd[i])-len(group.wide)+1, len(byEnd[i-1])-len(group.wide)+1)):]
-			wide := group.wide + strings.TrimLeft(end, "*")
-			if end == "" || seen[wide] || wide == group.wide {
-				continue
+		seen[wide] = true
+		var narrow []string
+		for _, g := range group.narrow {
+			if strings.HasSuffix(g, end) && covers(wide, g) {
+				narrow = append(narrow, g)
 			}
-			seen[wide] = true
-			var narrow []string
-			for _, g := range group.narrow {
-				if strings.HasSuffix(g, end) && covers(wide, g) {
-					narrow = append(narrow, g)
-				}
-			}
-			if len(narrow) > 1 {
-				list = append(list, swap{wide: wide, narrow: narrow})
-			}
+		}
+		if len(narrow) > 1 {
+			list = append(list, swap{wide: wide, narrow: narrow})
 		}
 	}
 	return list
