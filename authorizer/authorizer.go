@@ -180,7 +180,7 @@ func (a *Authorizer) answer(d *decision) ([]byte, error) {
 	budget := a.budget(d)
 	compiled := a.compile(d, budget)
 	if compiled.TooLarge() {
-		d.bytes = compiled.Size() + a.MaxBytes - budget
+		d.bytes = compiled.Least() + a.MaxBytes - budget
 		return nil, failure(TooLarge, nil)
 	}
 	doc := compiled.Document(a.request(d))

@@ -58,7 +58,7 @@ func (m *memory) prepared(s store.Served, api mapping.API) *policy.Prepared {
 func (a *Authorizer) compile(d *decision, budget int) *policy.Compiled {
 	api := d.event.ARN.API
 	key := policyKey{tableKey{api, d.served.Revision}, d.held.Key(), budget}
-	if c, ok := a.compiled.policies.Get(key); ok {
+	if c, ok := a.compiled.policies.Get(key); ok && !c.Renew(d.start) {
 		d.compiledHit = true
 		return c
 	}

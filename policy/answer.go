@@ -32,6 +32,9 @@ func (c *Compiled) Document(r Request) Document {
 	}
 	// Whole seconds, rounded down, are all that a condition is written in.
 	end := r.End.UTC().Truncate(time.Second)
+	if !end.IsZero() && !c.cut.IsZero() && c.cut.Before(end) {
+		end = c.cut.UTC().Truncate(time.Second)
+	}
 	invoking, ok := denyARN(r.ARN)
 	if r.Denied && !ok {
 		return DenyAll()

@@ -31,10 +31,14 @@ func Prepare(t *mapping.Table) *Prepared {
 type Compiled struct {
 	prepared *Prepared
 	slices   []slice
-	step     step
-	budget   int
-	rules    func() rules // of a policy that is much too large only made when asked for
-	tooLarge bool
+	// cut is the instant from which on it says nothing any more, zero for none:
+	// further permissions end there. It is due to be made anew at renew.
+	cut, renew time.Time
+	step       step
+	budget     int
+	rules      func() rules // of a policy that is much too large only made when asked for
+	tooLarge   bool
+	least      int // bytes, of one that is too large
 }
 
 // rules are what is allowed and denied, and when.
@@ -69,8 +73,13 @@ func Compile(t *mapping.Table, h mapping.Held, now time.Time) *Compiled {
 // Nothing of a request enters: what varies between requests is added by
 // [Compiled.Document].
 func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled {
-	l := ladder{prepared: p, slices: p.slices(h, now), budget: budget}
-	l.views = viewsOf(p, l.slices)
+	l := ladder{budget: budget}
+	l.blank = Compiled{prepared: p, budget: budget}
+	l.blank.slices, l.blank.cut = p.slices(h, now)
+	if !l.blank.cut.IsZero() {
+		l.blank.renew = now.Add(l.blank.cut.Sub(now) / 2)
+	}
+	l.views = viewsOf(p, l.blank.slices)
 	for _, s := range p.steps() {
 		if l.inVain(s) {
 			continue
@@ -88,23 +97,31 @@ func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled 
 // listed is the exact policy, whatever its size. It is far too large most of the
 // time, and then only made when somebody wants to see it.
 func (l *ladder) listed() *Compiled {
-	c := &Compiled{prepared: l.prepared, slices: l.slices, budget: l.budget, tooLarge: true}
+	c := l.compiled(step{})
+	c.tooLarge = true
 	c.rules = sync.OnceValue(func() rules {
 		made, _ := c.draft(viewsOf(c.prepared, c.slices), 0)
 		return made
 	})
-	if v := l.views[0]; v.cost(v.choose(step{})) <= l.budget {
+	v := l.views[0]
+	c.least = max(l.budget+1, v.cost(v.choose(step{})))
+	if c.least == l.budget+1 {
 		c.tooLarge = c.size() > l.budget
 	}
 	return c
 }
 
+func (l *ladder) compiled(s step) *Compiled {
+	c := l.blank
+	c.step = s
+	return &c
+}
+
 // ladder tries steps in order.
 type ladder struct {
-	prepared *Prepared
-	slices   []slice
-	budget   int
-	views    []*view
+	blank  Compiled // what all policies have in common
+	budget int
+	views  []*view
 	// slashless are the views in which a slash at the end of a path is given up.
 	slashless []*view
 	best      *Compiled // the smallest so far; too large
@@ -131,7 +148,7 @@ func (l *ladder) try(s step) *Compiled {
 	}
 	room := max(l.budget-statementBytes, 0)
 	for range mostTries {
-		c := &Compiled{prepared: l.prepared, slices: l.slices, step: s, budget: l.budget}
+		c := l.compiled(s)
 		made, outcome := c.draft(views, room)
 		if outcome != drafted {
 			l.far = l.far || outcome == hopeless || outcome == tooFar && !s.fold
@@ -143,11 +160,11 @@ func (l *ladder) try(s step) *Compiled {
 		if l.budget == 0 || size <= l.budget {
 			return c
 		}
-		c.tooLarge = true
+		c.tooLarge, c.least = true, size
 		if l.best == nil || size < l.best.size() {
 			l.best = c
 		}
-		if len(l.slices) == 1 || room <= size-l.budget {
+		if len(l.blank.slices) == 1 || room <= size-l.budget {
 			return nil
 		}
 		// The slices of time differ in more than was reckoned with.
@@ -243,15 +260,32 @@ type slice struct {
 	held mapping.Held
 }
 
-func (p *Prepared) slices(h mapping.Held, now time.Time) []slice {
-	list := []slice{{held: h}}
+// mostSlices bounds the slices of one policy, horizon how far they reach: no
+// token lives as long, and no policy is kept as long by API Gateway.
+const (
+	mostSlices = 6
+	horizon    = 48 * time.Hour
+)
+
+// slices cuts the time from now on where permissions end. Where they are too many
+// or too far away the last slice has an end, cut, behind which nothing is said.
+func (p *Prepared) slices(h mapping.Held, now time.Time) (list []slice, cut time.Time) {
+	list = []slice{{held: h}}
 	for _, end := range p.table.Ends(h) {
-		if end.After(now) {
+		switch {
+		case !end.After(now):
+		case len(list) == mostSlices || end.Sub(now) > horizon:
+			return list, end
+		default:
 			list = append(list, slice{from: end, held: p.table.At(h, end)})
 		}
 	}
-	return list
+	return list, time.Time{}
 }
+
+// Renew reports whether the policy is to be compiled anew at an instant, although
+// the caller holds the same: permissions end that it did not look at yet.
+func (c *Compiled) Renew(now time.Time) bool { return !c.renew.IsZero() && now.After(c.renew) }
 
 // windows turns the slices in which something is needed into stretches of time.
 func windows(needed []bool, of []slice) []rule {

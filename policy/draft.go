@@ -12,12 +12,15 @@ type draft struct {
 	room   int // bytes for the resources; 0 for any number
 	allows map[string]*guards
 	uses   map[string]int // how many Allows, or the draft itself, need a Deny
-	bytes  int            // of the Allows and Denies
-	always int            // bytes of what is denied for all methods; 0 where it is to be worked out
+	// depths are the depth guards. They stay whatever Allows come and go, so that
+	// nobody needs to look behind them.
+	depths map[string]bool
+	bytes  int // of the Allows and Denies
+	always int // bytes of what is denied for all methods; 0 where it is to be worked out
 }
 
 func (v *view) newDraft(s step, room int) *draft {
-	return &draft{view: v, step: s, room: room, allows: map[string]*guards{}, uses: map[string]int{}}
+	return &draft{view: v, step: s, room: room, allows: map[string]*guards{}, uses: map[string]int{}, depths: map[string]bool{}}
 }
 
 // price is the bytes of one resource in a policy.
@@ -63,7 +66,7 @@ func (d *draft) look(allow string) *guards {
 	return g
 }
 
-// guarded reports whether a Deny is there for every method of the glob.
+// guarded reports whether a depth guard is there for every method of the glob.
 func (d *draft) guarded(glob string) bool {
 	verb, path, _ := strings.Cut(glob, "/")
 	methods := []string{verb}
@@ -73,7 +76,7 @@ func (d *draft) guarded(glob string) bool {
 	case "????":
 		methods = []string{"HEAD", "POST"}
 	}
-	return !slices.ContainsFunc(methods, func(m string) bool { return d.uses[m+"/"+path] == 0 })
+	return !slices.ContainsFunc(methods, func(m string) bool { return !d.depths[m+"/"+path] })
 }
 
 func (d *draft) use(need string) {

@@ -103,6 +103,7 @@ func (v *view) draft(s step, room int) (allows, denies []string, o outcome) {
 	d := v.newDraft(s, room)
 	if !s.depthless {
 		for _, guard := range v.depths() {
+			d.depths[guard] = true
 			d.use(guard)
 		}
 	}
@@ -158,8 +159,8 @@ func (d *draft) compress() {
 
 // How many times too large a policy may be for the work to be worth while:
 const (
-	mostTooLarge = 3 // joining and merging save two thirds at the very best
-	mostDenies   = 2 // the Denies alone; merging saves half of them at the very best
+	mostTooLarge = 3 // before joining and merging, which seldom save half
+	mostDenies   = 2 // the Denies alone
 	worthMerging = 2 // where the next steps are likely to do better than merging
 )
 
@@ -190,7 +191,7 @@ func (v *view) choose(s step) []string {
 	return list
 }
 
-// cost is what a policy of these Allows takes at least: two may become one.
+// cost is about what a policy of these Allows takes: two often become one.
 func (v *view) cost(allows []string) int {
 	bytes := 0
 	for _, a := range allows {
