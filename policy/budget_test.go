@@ -92,6 +92,8 @@ func TestCollisionsOfPatternsAreReported(t *testing.T) {
 	}{
 		{tableOf(true, p("GET", "*/*/*", "s1")), "/us/.%2Eers/xx"},
 		{tableOf(true, p("GET", "*/*/*", "s1")), "/a/..%2/b"},
+		{tableOf(false, p("GET", "*/", "s1"), p("GET", "{x}/ab/{x}/{x}", "s2")), "/1/ab/1/1/1/"},
+		{tableOf(false, p("GET", "1/{p+}", "s1"), p("GET", "{p+}", "s1"), p("GET", "{x}/{x}/1/{x}", "")), "/a/b/1/a/users"},
 	} {
 		compiled := compileWithin(c.table, 0)
 		if !c.table.Permits(tabletest.Caller("s1"), "GET", c.path, tabletest.Now) {
@@ -141,6 +143,45 @@ func TestACollisionNamesTheRouteThatPermitsItsWitness(t *testing.T) {
 			if !slices.ContainsFunc(table.Readings(held, "GET", path), func(r mapping.Reading) bool { return r.Route != nil && r.Route.String() == c.Route }) {
 				t.Fatalf("budget %d: %+v", budget, c)
 			}
+		}
+	}
+}
+
+// TestCollisionsOfPatternsFurtherDown are found below routes that are not held.
+func TestCollisionsOfPatternsFurtherDown(t *testing.T) {
+	p := tabletest.Permission
+	for _, c := range []struct {
+		table *mapping.Table
+		path  string
+	}{
+		{tableOf(false, p("GET", "**/", "s1"), p("GET", "{x}/a/a/", ""), p("GET", "{x}", ""), p("GET", "{x}/{y}", "")), "/a/a/a/a/"},
+		{tableOf(false, p("GET", "**/", "s1"), p("GET", "a/{x}", ""), p("GET", "{x}/{y}", ""), p("GET", "{x}", "")), "/a/a/a/"},
+		{tableOf(false, p("GET", "*/", "s1"), p("GET", "{x}/{y}/{z}", ""), p("GET", "{x}/{y}", ""), p("GET", "{x}", "")), "/a/a/a/a/"},
+	} {
+		compiled := compileWithin(c.table, 0)
+		if !c.table.Permits(tabletest.Caller("s1"), "GET", c.path, tabletest.Now) {
+			t.Fatalf("%s is not permitted", c.path)
+		}
+		if got := evaluate(compiled.Document(policy.Request{End: end}), "GET", c.path, tabletest.Now); got != policy.Allowed && !reported(compiled.Report().Collisions, arn("GET", c.path)) {
+			t.Errorf("GET %s is %v, and no collision says so: %+v", c.path, got, compiled.Report().Collisions)
+		}
+	}
+}
+
+// TestACollisionNamesWhatIsHeld: a held route of one of its readings, or the pattern.
+func TestACollisionNamesWhatIsHeld(t *testing.T) {
+	p := tabletest.Permission
+	table := tableOf(false, p("GET", "*/", "s1"), p("GET", "{x}", "s1"), p("GET", "{p+}", ""), p("GET", "a/*/*/b/", "s2"))
+	held := table.Held(tabletest.Caller("s1"), tabletest.Now)
+	for _, c := range compileWithin(table, 0).Report().Collisions {
+		_, route, _ := strings.Cut(c.Route, " /")
+		_, path, _ := strings.Cut(c.Witness, " ")
+		named := route == "*/"
+		for _, r := range table.Readings(held, "GET", path) {
+			named = named || r.Held && r.Route.String() == c.Route
+		}
+		if !named {
+			t.Errorf("%+v", c)
 		}
 	}
 }

@@ -20,14 +20,17 @@ func (in *inspection) collisions() []Collision {
 			if r == none || found[r] || forAll && len(found) > 0 {
 				continue
 			}
-			if witness, ok := in.witness(deny, p); ok {
+			own := in.tree.routes[r].template
+			witness, ok := in.witness(deny, p, func(v mapping.Verdict) bool { return v.Route == own })
+			if ok {
 				found[r] = true
-				// What is permitted for two held routes at once may be named by the other.
-				name, whole := in.name(r), covers(deny, in.tree.routes[r].glob)
-				if by := in.permits(witness).Route; by != nil && by != in.tree.routes[r].template {
-					name, whole = by.String(), false
-				}
-				list = append(list, in.collision(name, deny, witness, whole))
+				list = append(list, in.collision(in.name(r), deny, witness, covers(deny, in.tree.routes[r].glob)))
+				continue
+			}
+			// What is permitted for two held routes at once may be named by the other.
+			witness, ok = in.witness(deny, p, func(v mapping.Verdict) bool { return v.Reason == mapping.HeldRoute })
+			if ok {
+				list = append(list, in.collision(in.permits(witness).Route.String(), deny, witness, false))
 			}
 		}
 		for _, pattern := range in.patterns {
@@ -54,11 +57,12 @@ func (in *inspection) permits(text string) mapping.Verdict {
 }
 
 // mostTried bounds the paths tried for one witness.
-const mostTried = 2000
+const mostTried = 4000
 
-// witness finds a path of an instance that is permitted and matched by the glob:
-// it fills what is free with harmless values and with what the glob spells out.
-func (in *inspection) witness(glob string, p instance) (path string, ok bool) {
+// witness finds a path of an instance that is permitted, by what is wanted, and
+// matched by the glob: it fills what is free with harmless values and with what
+// the glob spells out.
+func (in *inspection) witness(glob string, p instance, wanted func(mapping.Verdict) bool) (path string, ok bool) {
 	g, ok := newGlobber(glob)
 	if !ok {
 		return "", false
@@ -78,7 +82,8 @@ func (in *inspection) witness(glob string, p instance) (path string, ok bool) {
 				at, done = g.step(&at, '/'), done+"/"
 			}
 			path = done
-			return g.done(&at) && in.permits(done).Allowed
+			v := in.permits(done)
+			return g.done(&at) && v.Allowed && wanted(v)
 		}
 		if i > 0 {
 			at, done = g.step(&at, '/'), done+"/"
@@ -94,7 +99,7 @@ func (in *inspection) witness(glob string, p instance) (path string, ok bool) {
 // valuesOf lists texts of one segment: harmless ones, and such as the glob's
 // literal parts stand in.
 func valuesOf(glob string) []string {
-	list := []string{"1", "x1"}
+	list := []string{"1", "x1", "x1y2"}
 	for _, part := range strings.FieldsFunc(glob, func(c rune) bool { return c == '*' || c == '/' }) {
 		part = strings.ReplaceAll(part, "?", "1")
 		for _, v := range []string{part, part + "1", "1" + part, "1" + part + "1"} {
@@ -117,6 +122,11 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	if !ok1 || !ok2 {
 		return "", false
 	}
+	for _, text := range filled(deny) {
+		if mapping.Match(pattern, text) && in.permits(text).Allowed {
+			return text, true
+		}
+	}
 	type standing struct{ a, b positions }
 	type try struct {
 		standing
@@ -124,7 +134,7 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	}
 	seen := map[standing]int{}
 	queue := []try{{standing{one.start(), other.start()}, ""}}
-	for tried := 0; len(queue) > 0 && tried < mostTried; tried++ {
+	for tried := 0; len(queue) > 0 && tried < 10*mostTried; tried++ {
 		at := queue[0]
 		queue = queue[1:]
 		if one.done(&at.a) && other.done(&at.b) && in.permits(at.text).Allowed {
@@ -140,6 +150,27 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// filled lists texts that a glob matches: one, two or three segments, or nothing,
+// for each of its stars.
+func filled(glob string) []string {
+	list := []string{""}
+	for i, part := range strings.Split(strings.ReplaceAll(glob, "?", "1"), "*") {
+		var longer []string
+		for _, begin := range list {
+			for _, star := range []string{"", "1", "/1", "/1/1", "/1/1/1", "1/"} {
+				if i == 0 {
+					star = ""
+				}
+				if text := begin + star + part; !malformed(text) && !slices.Contains(longer, text) && len(longer) < mostTried {
+					longer = append(longer, text)
+				}
+			}
+		}
+		list = longer
+	}
+	return list
 }
 
 // mostAlike bounds the texts that lead to the same places: what follows them is
@@ -165,7 +196,7 @@ func alphabet(one *globber, a *positions, other *globber, b *positions) []rune {
 	}
 	one.each(a, note(one))
 	other.each(b, note(other))
-	return append(list, '1')
+	return append(list, '1', '/')
 }
 
 // unguarded lists, for each Allow that has one, a path that it opens and that no
