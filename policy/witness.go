@@ -122,7 +122,8 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	if !ok1 || !ok2 {
 		return "", false
 	}
-	for _, text := range filled(deny) {
+	method, _, _ := strings.Cut(pattern, "/")
+	for _, text := range filled(deny, method) {
 		if mapping.Match(pattern, text) && in.permits(text).Allowed {
 			return text, true
 		}
@@ -152,18 +153,20 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	return "", false
 }
 
-// filled lists texts that a glob matches: one, two or three segments, or nothing,
-// for each of its stars.
-func filled(glob string) []string {
-	list := []string{""}
-	for i, part := range strings.Split(strings.ReplaceAll(glob, "?", "1"), "*") {
+// filled lists texts that a glob matches: up to three segments, or nothing, for
+// each of its stars, and the method besides for a star in the method's place.
+func filled(glob, method string) []string {
+	stars := []string{"", "1", "/1", "/1/1", "/1/1/1", "1/"}
+	parts := strings.Split(strings.ReplaceAll(glob, "?", "1"), "*")
+	list := []string{parts[0]}
+	for i, part := range parts[1:] {
 		var longer []string
 		for _, begin := range list {
-			for _, star := range []string{"", "1", "/1", "/1/1", "/1/1/1", "1/"} {
-				if i == 0 {
-					star = ""
+			for _, star := range stars {
+				if i == 0 && begin == "" {
+					star = method + "/" + strings.TrimPrefix(star, "/")
 				}
-				if text := begin + star + part; !malformed(text) && !slices.Contains(longer, text) && len(longer) < mostTried {
+				if text := begin + star + part; !malformed(text) && !slices.Contains(longer, text) && len(longer) < mostFilled {
 					longer = append(longer, text)
 				}
 			}
@@ -172,6 +175,9 @@ func filled(glob string) []string {
 	}
 	return list
 }
+
+// mostFilled bounds the texts that filled makes.
+const mostFilled = 2000
 
 // mostAlike bounds the texts that lead to the same places: what follows them is
 // the same, but not all of them are permitted.
