@@ -80,7 +80,7 @@ func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, dec
 		out := jsonOf(x, decision, how)
 		if form.report {
 			report := x.Report()
-		out.Report = &report
+			out.Report = &report
 		}
 		return printJSON(p.stdout, out)
 	}

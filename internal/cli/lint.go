@@ -71,6 +71,7 @@ type linted struct {
 	where
 	arn, stage    string
 	top, maxBytes int
+	complete      bool
 	json          bool
 }
 
@@ -80,7 +81,7 @@ func (p *program) lintCommand() *cobra.Command {
 		Use:   "lint [FILE | --api ARN --stage STAGE]",
 		Short: "Say what is wrong with a table, and how large its callers' policies are",
 		Long:  lintLong,
-		Example: `  scopegate lint permissions.json
+		Example: `  scopegate lint --complete permissions.json
   scopegate lint --dev http://127.0.0.1:8082 --api arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2 --stage dev
   scopegate lint --json permissions.json | jq '.tables[].findings[] | select(.severity == "error")'`,
 		Args: cobra.MaximumNArgs(1),
@@ -91,6 +92,7 @@ func (p *program) lintCommand() *cobra.Command {
 	f.StringVar(&l.stage, "stage", "", "stage")
 	f.IntVar(&l.top, "top", 10, "how many callers are shown, and scopes that cost most; --json shows all")
 	f.IntVar(&l.maxBytes, "max-bytes", 0, "bytes that a whole answer may have (default POLICY_MAX_BYTES, which is 8192)")
+	f.BoolVar(&l.complete, "complete", false, "the file lists every route of its APIs, as for import --complete")
 	f.BoolVar(&l.json, "json", false, "print everything as JSON")
 	cmd.MarkFlagsRequiredTogether("api", "stage")
 	cmd.RunE = running(func(cmd *cobra.Command, args []string) error {
@@ -114,6 +116,8 @@ func (l linted) check(cmd *cobra.Command, args []string) error {
 		return errors.New("must be given a FILE, or --api and --stage")
 	case len(args) > 0 && (l.arn != "" || l.data != "" || l.dev != ""):
 		return errors.New("--api, --stage, --data, --dev: must not be given with FILE")
+	case l.complete && len(args) == 0:
+		return errors.New("--complete: must be given with FILE; a stored table says itself whether it is")
 	case l.top < 0:
 		return fmt.Errorf("--top %d: must not be negative", l.top)
 	case cmd.Flags().Changed("max-bytes") && (l.maxBytes < minMaxBytes || l.maxBytes > maxMaxBytes):
@@ -134,6 +138,9 @@ func (p *program) lint(ctx context.Context, l linted, args []string) error {
 	tables, settings, err := p.lintTables(ctx, l, args)
 	if err != nil {
 		return err
+	}
+	for i := range tables {
+		tables[i].Complete = tables[i].Complete || l.complete
 	}
 	o := lintOptions(settings, cmp.Or(l.maxBytes, settings.PolicyMaxBytes), time.Now())
 	progress := p.progress(time.Now)

@@ -110,6 +110,10 @@ func parseDocument(b []byte) (lint.Table, error) {
 	if err := checkNames(dec, ""); err != nil {
 		return lint.Table{}, fmt.Errorf("document: %w", err)
 	}
+	var said struct{ Complete json.RawMessage }
+	if json.Unmarshal(b, &said) == nil && string(said.Complete) == "true" {
+		return lint.Table{}, errors.New(`document: complete true: must be an object such as {"source": "sha256:…"}, what the table was made from; --complete says it of a file`)
+	}
 	var doc admin.Document
 	if err := json.Unmarshal(b, &doc); err != nil {
 		return lint.Table{}, fmt.Errorf("document: %w", err)
