@@ -59,7 +59,7 @@ func TestADocumentIsReadExactly(t *testing.T) {
 		`, "complete": {"source": "x", "by": "y", "at": "2026-01-01T00:00:00Z"}`: "",
 		`, "complete": null, "trust": null, "owners": null, "name": ""`:          "",
 		`, "complete": {}`:                           "complete.source: must be given",
-		`, "complete": true`:                         "cannot unmarshal bool",
+		`, "complete": true`:                         "complete true: must be an object",
 		`, "completed": true`:                        `"completed": is not a field of a document`,
 		`, "Complete": {"source": "x"}`:              `"Complete": is not a field of a document`,
 		`, "complete": {"Source": "x"}`:              `"complete.Source": is not a field of a document`,
