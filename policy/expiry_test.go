@@ -1,11 +1,13 @@
 package policy_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"scopegate/internal/tabletest"
+	"scopegate/mapping"
 	"scopegate/policy"
 )
 
@@ -138,5 +140,36 @@ func TestTheInvokingDenyHoldsNothingThatIAMReads(t *testing.T) {
 	last := doc.Statement[len(doc.Statement)-1]
 	if strings.ContainsAny(last.Resource[0], "*${") || evaluate(policy.Document{Statement: []policy.Statement{last}}, "GET", path, tabletest.Now) != policy.ExplicitlyDenied {
 		t.Errorf("the Deny is %q", last.Resource[0])
+	}
+}
+
+// TestAPolicyLooksAheadAsFarAsItSays: of many ends it looks at some, is sound and
+// complete until then, allows nothing later, and is due to be made anew before.
+func TestAPolicyLooksAheadAsFarAsItSays(t *testing.T) {
+	var list []mapping.Permission
+	for i := range 20 {
+		at := tabletest.Now.Add(time.Duration(i+1) * time.Minute)
+		list = append(list, tabletest.Permission("GET", "job-"+strconv.Itoa(i), "s1", "expiresAt", at.Format(time.RFC3339)))
+	}
+	table := tabletest.Table(append(list, tabletest.Permission("GET", "users/{id}", "s1"))...)
+	caller := tabletest.Caller("s1")
+	c := policy.Prepare(table).Compile(table.Held(caller, tabletest.Now), tabletest.Now, 0)
+	doc := c.Document(policy.Request{ARN: arn("GET", "/users/1"), End: end})
+	const cut = 6 * time.Minute // the sixth end
+	for later := time.Duration(0); later < 25*time.Minute; later += 30 * time.Second {
+		for _, path := range []string{"/users/1", "/job-0", "/job-4", "/job-7", "/job-19"} {
+			at := tabletest.Now.Add(later)
+			want := later < cut && table.Permits(caller, "GET", path, at)
+			if got := evaluate(doc, "GET", path, at) == policy.Allowed; got != want {
+				t.Errorf("%s after %v: allowed %v, want %v", path, later, got, want)
+			}
+		}
+	}
+	if c.Renew(tabletest.Now.Add(cut/2)) || !c.Renew(tabletest.Now.Add(cut/2+time.Second)) {
+		t.Error("it is due to be made anew when half of the time is over")
+	}
+	far := tabletest.Table(tabletest.Permission("GET", "users/{id}", "s1", "expiresAt", tabletest.Now.Add(1000*time.Hour).Format(time.RFC3339)))
+	if c := policy.Compile(far, far.Held(caller, tabletest.Now), tabletest.Now); c.Renew(tabletest.Now.Add(29 * time.Hour)) {
+		t.Error("an end far away makes a policy due before a token's life is over")
 	}
 }
