@@ -105,7 +105,9 @@ func (l *ladder) listed() *Compiled {
 	})
 	v := l.views[0]
 	c.least = max(l.budget+1, v.cost(v.choose(step{})))
-	if c.least == l.budget+1 {
+	// Where listing was nowhere near, it is twice as large as there was room for;
+	// of a tiny budget that says nothing.
+	if !l.far || l.budget < 2*statementBytes {
 		c.tooLarge = c.size() > l.budget
 	}
 	return c
