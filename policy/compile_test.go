@@ -43,26 +43,6 @@ func knownRoute(t *mapping.Table, method, path string) bool {
 		t.DecideSpelling(nothing, mapping.Verb(method), segments, false, never).Route != nil
 }
 
-// TestSoundFromTheCache: whatever a policy made for one request allows on a
-// known route, in either spelling and at any instant, Permits allows.
-func TestSoundFromTheCache(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		table := tabletest.DrawTable(t)
-		caller := tabletest.DrawCaller(t)
-		doc := cachedDocument(t, table, caller)
-		for range 25 {
-			method, path := tabletest.DrawMethod(t), tabletest.DrawPlainPath(t)
-			at := tabletest.Now.Add(time.Duration(rapid.IntRange(0, 240).Draw(t, "later")) * time.Second)
-			if !knownRoute(table, method, path) {
-				continue
-			}
-			if evaluate(doc, method, path, at) == policy.Allowed && !table.Permits(caller, method, path, at) {
-				t.Fatalf("%s %s at %v is allowed from the cache and not permitted\n%+v", method, path, at, doc)
-			}
-		}
-	})
-}
-
 func cachedDocument(t *rapid.T, table *mapping.Table, caller mapping.Caller) policy.Document {
 	method, path := tabletest.DrawMethod(t), tabletest.DrawPath(t)
 	return answerWithin(table, caller, method, path, drawBudget(t))
@@ -84,22 +64,6 @@ func answerWithin(table *mapping.Table, caller mapping.Caller, method, path stri
 		ARN:    arn(method, path),
 		Denied: !table.Decide(held, method, path).Allowed,
 		End:    end,
-	})
-}
-
-// TestExactForTheInvokingRequest: any path at all, however hostile, is denied
-// by the policy made for it when Permits denies it, and explicitly.
-func TestExactForTheInvokingRequest(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		table := tabletest.DrawTable(t)
-		caller := tabletest.DrawCaller(t)
-		for range 25 {
-			method, path := tabletest.DrawMethod(t), tabletest.DrawPath(t)
-			got := evaluate(answerWithin(table, caller, method, path, drawBudget(t)), method, path, tabletest.Now)
-			if !table.Permits(caller, method, path, tabletest.Now) && got != policy.ExplicitlyDenied {
-				t.Fatalf("%s %s is not permitted, and %v", method, path, got)
-			}
-		}
 	})
 }
 
@@ -190,26 +154,4 @@ func isLiteral(t *mapping.Table, path string, i int) bool {
 	at := strings.Count(path[1:i+1], "/")
 	s := v.Route.Resource.Segments()
 	return at < len(s) && s[at].Kind == mapping.Literal
-}
-
-// TestCompleteButForCollisions: what Permits allows, an Allow of the document
-// matches; only a Deny can stand in its way.
-func TestCompleteButForCollisions(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		table := tabletest.DrawTable(t)
-		caller := tabletest.DrawCaller(t)
-		doc := answerWithin(table, caller, "GET", "/nothing", drawBudget(t)) // a path that any Deny can name
-		allows := policy.Document{Version: doc.Version}
-		for _, s := range doc.Statement {
-			if s.Effect == policy.Allow {
-				allows.Statement = append(allows.Statement, s)
-			}
-		}
-		for range 25 {
-			method, path := tabletest.DrawMethod(t), tabletest.DrawPath(t)
-			if table.Permits(caller, method, path, tabletest.Now) && evaluate(allows, method, path, tabletest.Now) != policy.Allowed {
-				t.Fatalf("%s %s is permitted, and no Allow matches\n%+v", method, path, doc)
-			}
-		}
-	})
 }

@@ -23,7 +23,7 @@ var verbsOfAllows = []string{"GET", "PUT", "???", "POST", "HEAD", "????", "PATCH
 // account, API, stage or method do, and no resource is longer than API Gateway
 // takes or cut within a character.
 func TestEveryResourceBeginsWithTheWholeStage(t *testing.T) {
-	checkFewer(t, 15, func(t *rapid.T) {
+	checkFewer(t, 4, func(t *rapid.T) {
 		p := drawPromise(t)
 		allowed, denied := resources(p.kept)
 		if len(allowed) == 0 && reflect.DeepEqual(p.kept, policy.DenyAll()) {
@@ -63,7 +63,7 @@ func TestNoRequestEntersAnAllow(t *testing.T) {
 // TestDocumentsAreTheSameEveryTime: compiled twice, from permissions in another
 // order and by several goroutines at once.
 func TestDocumentsAreTheSameEveryTime(t *testing.T) {
-	checkFewer(t, 75, func(t *rapid.T) {
+	checkLarge(t, 30, func(t *rapid.T) {
 		w := tabletest.DrawWorld(t)
 		budget := drawBudgetOf(t, w)
 		p := compiled(w, budget)

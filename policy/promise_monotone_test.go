@@ -17,7 +17,7 @@ import (
 // budget, where the two may be made smaller in different ways, what Permits
 // allowed before is the bound.
 func TestTakingAPermissionAwayOpensNothing(t *testing.T) {
-	checkFewer(t, 40, func(t *rapid.T) {
+	checkFewer(t, 4, func(t *rapid.T) {
 		before := tabletest.DrawWorld(t)
 		if len(before.Source.Permissions) == 0 {
 			return
@@ -41,7 +41,7 @@ func without(s mapping.Source, gone int) mapping.Source {
 // TestAnExpiryOpensNothing: a permission that ends at once instead of later, or
 // never, is as one that was taken away.
 func TestAnExpiryOpensNothing(t *testing.T) {
-	checkFewer(t, 200, func(t *rapid.T) {
+	checkFewer(t, 4, func(t *rapid.T) {
 		before := tabletest.DrawWorld(t)
 		after := before
 		after.Source.Permissions = slices.Clone(before.Source.Permissions)
@@ -56,7 +56,7 @@ func TestAnExpiryOpensNothing(t *testing.T) {
 
 // TestLosingAScopeOpensNothing: a caller with fewer scopes is allowed no more.
 func TestLosingAScopeOpensNothing(t *testing.T) {
-	checkFewer(t, 40, func(t *rapid.T) {
+	checkFewer(t, 6, func(t *rapid.T) {
 		before := tabletest.DrawWorld(t)
 		after := before
 		after.Caller.Scopes = slices.Clone(before.Caller.Scopes)
@@ -98,7 +98,7 @@ func checkOpensNothing(t *rapid.T, before, after tabletest.World) {
 // budget says of it what one says that was compiled before, but for what either
 // reports as a collision.
 func TestAPolicyMadeLaterAllowsTheSame(t *testing.T) {
-	checkFewer(t, 20, func(t *rapid.T) {
+	checkFewer(t, 4, func(t *rapid.T) {
 		w := tabletest.DrawWorld(t)
 		at := rapid.SampledFrom(w.Instants()).Draw(t, "later")
 		early := compiled(w, 0)

@@ -17,7 +17,7 @@ import (
 // TestTheReportIsTrue: what a report says of a policy can be seen of the document
 // and is what Permits says.
 func TestTheReportIsTrue(t *testing.T) {
-	checkFewer(t, 120, func(t *rapid.T) {
+	checkFewer(t, 6, func(t *rapid.T) {
 		p := drawPromise(t)
 		r := p.compiled.Report()
 		checkSizes(t, p, r)
