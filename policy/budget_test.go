@@ -185,3 +185,24 @@ func TestACollisionNamesWhatIsHeld(t *testing.T) {
 		}
 	}
 }
+
+// TestCollisionsOfPatternsAreFoundWhereverRoutingLeads, past routes that are not held.
+func TestCollisionsOfPatternsAreFoundWhereverRoutingLeads(t *testing.T) {
+	p := tabletest.Permission
+	for _, c := range []struct {
+		table *mapping.Table
+		path  string
+	}{
+		{tableOf(false, p("GET", "*/a*/", "s1"), p("GET", "a/{x}/{y}", "")), "/a/a/a/a/"},
+		{tableOf(false, p("GET", "a/*/*", "s1"), p("GET", "{x}/{y}", "")), "/a/a/a/"},
+		{tableOf(false, p("GET", "ü*/", "s1"), p("GET", "{x}", "")), "/üa/üa/"},
+	} {
+		compiled := compileWithin(c.table, 0)
+		if !c.table.Permits(tabletest.Caller("s1"), "GET", c.path, tabletest.Now) {
+			t.Fatalf("%s is not permitted", c.path)
+		}
+		if got := evaluate(compiled.Document(policy.Request{End: end}), "GET", c.path, tabletest.Now); got != policy.Allowed && !reported(compiled.Report().Collisions, arn("GET", c.path)) {
+			t.Errorf("GET %s is %v, and no collision says so: %+v", c.path, got, compiled.Report().Collisions)
+		}
+	}
+}

@@ -112,7 +112,9 @@ func valuesOf(glob string) []string {
 }
 
 // common finds a path that a held pattern permits and a Deny matches. It goes
-// through the texts that both globs match, short ones first.
+// through the texts that both globs match, short ones first, and through no more
+// than a few of those that stand alike: at the same places of both globs, where
+// routing stands alike too.
 func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	if !meet(pattern, deny) {
 		return "", false
@@ -122,19 +124,17 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	if !ok1 || !ok2 {
 		return "", false
 	}
-	method, _, _ := strings.Cut(pattern, "/")
-	for _, text := range filled(deny, method) {
-		if mapping.Match(pattern, text) && in.permits(text).Allowed {
-			return text, true
-		}
+	type standing struct {
+		a, b positions
+		progress
 	}
-	type standing struct{ a, b positions }
 	type try struct {
 		standing
 		text string
 	}
+	method, _, _ := strings.Cut(pattern, "/")
 	seen := map[standing]int{}
-	queue := []try{{standing{one.start(), other.start()}, ""}}
+	queue := []try{{standing{one.start(), other.start(), progress{}}, ""}}
 	for tried := 0; len(queue) > 0 && tried < 10*mostTried; tried++ {
 		at := queue[0]
 		queue = queue[1:]
@@ -142,7 +142,7 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 			return at.text, true
 		}
 		for _, c := range alphabet(&one, &at.a, &other, &at.b) {
-			next := try{standing{one.step(&at.a, c), other.step(&at.b, c)}, at.text + string(c)}
+			next := try{standing{one.step(&at.a, c), other.step(&at.b, c), in.progress(at.progress, method, at.text, c)}, at.text + string(c)}
 			if one.empty(&next.a) || other.empty(&next.b) || seen[next.standing] == mostAlike || malformed(next.text) {
 				continue
 			}
@@ -153,38 +153,61 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	return "", false
 }
 
-// filled lists texts that a glob matches: up to three segments, or nothing, for
-// each of its stars, and the method besides for a star in the method's place.
-func filled(glob, method string) []string {
-	stars := []string{"", "1", "/1", "/1/1", "/1/1/1", "1/"}
-	parts := strings.Split(strings.ReplaceAll(glob, "?", "1"), "*")
-	list := []string{parts[0]}
-	for i, part := range parts[1:] {
-		var longer []string
-		for _, begin := range list {
-			for _, star := range stars {
-				if i == 0 && begin == "" {
-					star = method + "/" + strings.TrimPrefix(star, "/")
-				}
-				if text := begin + star + part; !malformed(text) && !slices.Contains(longer, text) && len(longer) < mostFilled {
-					longer = append(longer, text)
-				}
-			}
-		}
-		list = longer
-	}
-	return list
+// progress is where routing stands after the segments that are complete, and the
+// one that is not, as far as it may still become a literal.
+type progress struct {
+	state *state
+	part  string // of the segment as it is sent
+	dots  string // of the segment as it is decoded, while it may become dots
 }
 
-// mostFilled bounds the texts that filled makes.
-const mostFilled = 2000
+func (in *inspection) progress(at progress, method, text string, c rune) progress {
+	switch {
+	case c != '/' && !strings.Contains(text, "/"):
+		return at
+	case c != '/':
+		at.part += string(c)
+		if at.state == nil || !at.state.begins(at.part) {
+			at.part = free
+		}
+		at.dots = dotted(text + string(c))
+		return at
+	case !strings.Contains(text, "/"):
+		if n := in.tree.root.literals[method]; n != nil {
+			return progress{state: in.tree.routing[n]}
+		}
+		return progress{}
+	case at.state == nil:
+		return progress{}
+	}
+	return progress{state: at.state.next(at.part)}
+}
+
+// dotted is what follows the last slash, encoded or not, while that may still
+// become a . or .. segment.
+func dotted(text string) string {
+	text = strings.NewReplacer("%2F", "/", "%2f", "/", "%2E", ".", "%2e", ".").Replace(text)
+	last := text[strings.LastIndexByte(text, '/')+1:]
+	if strings.Trim(last, ".%2") == "" && len(last) < 5 {
+		return last
+	}
+	return free
+}
+
+// begins reports whether a literal that may follow begins so.
+func (s *state) begins(part string) bool {
+	return slices.ContainsFunc(s.nodes, func(n *node) bool {
+		return slices.ContainsFunc(n.sorted, func(c *node) bool { return strings.HasPrefix(c.text, part) })
+	})
+}
 
 // mostAlike bounds the texts that lead to the same places: what follows them is
 // the same, but not all of them are permitted.
-const mostAlike = 6
+const mostAlike = 3
 
 // malformed reports whether no path that begins so is permitted.
 func malformed(text string) bool {
+	text = strings.NewReplacer("%2F", "/", "%2f", "/", "%2E", ".", "%2e", ".").Replace(text)
 	return strings.HasSuffix(text, "//") || strings.HasSuffix(text, "/./") || strings.HasSuffix(text, "/../")
 }
 
