@@ -62,7 +62,7 @@ func BenchmarkVerify(b *testing.B) {
 	})
 	b.Run("go-oidc alone", func(b *testing.B) {
 		keys := &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{w.idp.PublicKey()}}
-		v := oidc.NewVerifier(w.idp.Authority()+"/"+w.idp.TenantID()+"/v2.0", keys, oidcConfig)
+		v := oidc.NewVerifier(w.idp.Authority()+"/"+w.idp.TenantID()+"/v2.0", keys, w.keysOf().issuer.library)
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := v.Verify(ctx, raw); err != nil {

@@ -3,11 +3,9 @@ package token
 import (
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4/json"
+	"unicode/utf8"
 )
 
 // Kind tells whether a token speaks for a user or for an application.
@@ -69,40 +67,94 @@ func (c Claims) PrincipalID() string {
 	return u.Host + ":" + c.Subject
 }
 
-// known are the claims that any rule reads here or in go-oidc, which folds case.
-var known = map[string]bool{
-	"iss": true, "aud": true, "sub": true, "exp": true, "nbf": true, "iat": true,
-	"jti": true, "uti": true, "tid": true, "oid": true, "azp": true, "appid": true, "ver": true,
-	"idtyp": true, "scp": true, "scope": true, "roles": true, "groups": true, "hasgroups": true,
-	"_claim_names": true, "_claim_sources": true,
-	"nonce": true, "at_hash": true, "c_hash": true, "s_hash": true, "token_use": true, "typ": true, "events": true,
+// claim is one that a rule reads, here or in go-oidc, which folds case.
+type claim uint8
+
+const (
+	claimIss claim = iota
+	claimAud
+	claimSub
+	claimExp
+	claimNbf
+	claimIat
+	claimJti
+	claimUti
+	claimTid
+	claimOid
+	claimAzp
+	claimAppid
+	claimVer
+	claimIdtyp
+	claimScp
+	claimScope
+	claimRoles
+	claimGroups
+	claimHasgroups
+	claimNames
+	claimSources
+	claimNonce
+	claimAtHash
+	claimCHash
+	claimSHash
+	claimTokenUse
+	claimTyp
+	claimEvents
+	endOfClaims
+)
+
+var claimTexts = [endOfClaims]string{
+	"iss", "aud", "sub", "exp", "nbf", "iat", "jti", "uti", "tid", "oid", "azp", "appid", "ver", "idtyp",
+	"scp", "scope", "roles", "groups", "hasgroups", "_claim_names", "_claim_sources",
+	"nonce", "at_hash", "c_hash", "s_hash", "token_use", "typ", "events",
 }
 
-// payload is a parsed but unverified set of claims by exact names.
-type payload map[string]json.RawMessage
+var claimByText = func() map[string]claim {
+	m := make(map[string]claim, endOfClaims)
+	for c, text := range claimTexts {
+		m[text] = claim(c)
+	}
+	return m
+}()
+
+// payload is a parsed but unverified set of claims: the JSON text of each that
+// is there, nil for the others.
+type payload [endOfClaims][]byte
 
 // parsePayload refuses what two parsers could read in two ways: names given
 // twice, invalid UTF-8 and twins of known names that differ in case only
 // ("SCP", "ſcp"), which encoding/json takes for the claim itself.
-func parsePayload(raw []byte) (payload, error) {
-	members, ok := object(raw)
-	if !ok {
-		return nil, refuse(ReasonPayload)
-	}
-	for name := range members {
-		if !known[name] && isTwin(name) {
-			return nil, refuse(ReasonTwin)
+func parsePayload(raw []byte) (*payload, error) {
+	p := new(payload)
+	twin := false
+	ok := object(raw, func(name, value []byte) bool {
+		if c, known := claimByText[string(name)]; known {
+			p[c] = value
+		} else {
+			twin = twin || isTwin(name)
 		}
+		return true
+	})
+	switch {
+	case !ok:
+		return nil, refuse(ReasonPayload)
+	case twin:
+		return nil, refuse(ReasonTwin)
 	}
-	return members, nil
+	return p, nil
 }
 
-func isTwin(name string) bool {
-	if known[strings.ToLower(name)] { // the usual case first, without the loop
-		return true
+// isTwin reports whether an unknown name folds to a known one. A name in lower
+// case ASCII, as nearly all are, folds to itself.
+func isTwin(name []byte) bool {
+	plain := true
+	for _, c := range name {
+		plain = plain && c < utf8.RuneSelf && (c < 'A' || c > 'Z')
 	}
-	for claim := range known {
-		if strings.EqualFold(name, claim) {
+	if plain {
+		return false
+	}
+	for _, text := range claimTexts {
+		if strings.EqualFold(string(name), text) {
 			return true
 		}
 	}
@@ -112,7 +164,7 @@ func isTwin(name string) bool {
 // reader reads typed claims and keeps the first fault, so that the callers read
 // as lists. A claim that is absent is the zero value.
 type reader struct {
-	payload payload
+	payload *payload
 	err     error
 }
 
@@ -123,9 +175,9 @@ func (r *reader) fail(reason Reason) {
 }
 
 // text reads an identifier: a string without control characters.
-func (r *reader) text(name string) string {
-	raw, ok := r.payload[name]
-	if !ok {
+func (r *reader) text(c claim) string {
+	raw := r.payload[c]
+	if raw == nil {
 		return ""
 	}
 	s, ok := text(raw)
@@ -136,8 +188,8 @@ func (r *reader) text(name string) string {
 	return s
 }
 
-func (r *reader) needText(name string) string {
-	s := r.text(name)
+func (r *reader) needText(c claim) string {
+	s := r.text(c)
 	if s == "" {
 		r.fail(ReasonClaimMissing)
 	}
@@ -145,35 +197,30 @@ func (r *reader) needText(name string) string {
 }
 
 // texts reads an array of strings.
-func (r *reader) texts(name string) []string {
-	raw, ok := r.payload[name]
-	if !ok {
+func (r *reader) texts(c claim) []string {
+	raw := r.payload[c]
+	if raw == nil {
 		return nil
 	}
-	var items []json.RawMessage
-	if raw[0] != '[' || json.Unmarshal(raw, &items) != nil {
+	list := []string{}
+	ok := elements(raw, func(item []byte) bool {
+		s, ok := text(item)
+		list = append(list, s)
+		return ok && !strings.ContainsFunc(s, isControl)
+	})
+	if !ok {
 		r.fail(ReasonClaimType)
 		return nil
-	}
-	list := make([]string, 0, len(items))
-	for _, item := range items {
-		s, ok := text(item)
-		if !ok || strings.ContainsFunc(s, isControl) {
-			r.fail(ReasonClaimType)
-			return nil
-		}
-		list = append(list, s)
 	}
 	return list
 }
 
 // textOrTexts reads a string as an array of one (aud: RFC 7519, 4.1.3).
-func (r *reader) textOrTexts(name string) []string {
-	raw, ok := r.payload[name]
-	if ok && raw[0] == '[' {
-		return r.texts(name)
+func (r *reader) textOrTexts(c claim) []string {
+	if raw := r.payload[c]; raw != nil && raw[0] == '[' {
+		return r.texts(c)
 	}
-	if s := r.text(name); s != "" {
+	if s := r.text(c); s != "" {
 		return []string{s}
 	}
 	return nil
@@ -181,18 +228,21 @@ func (r *reader) textOrTexts(name string) []string {
 
 // words reads a space-delimited list (RFC 6749, 3.3). Only the space separates:
 // strings.Fields would also split at other white space.
-func (r *reader) words(name string) []string {
-	return splitWords(r.text(name))
+func (r *reader) words(c claim) []string {
+	return splitWords(r.text(c))
 }
 
 func splitWords(s string) []string {
-	var words []string
+	if s == "" {
+		return nil
+	}
+	words := make([]string, 0, 1+strings.Count(s, " "))
 	for w := range strings.SplitSeq(s, " ") {
 		if w != "" {
 			words = append(words, w)
 		}
 	}
-	return words
+	return words[:len(words):len(words)]
 }
 
 // maxDate is the last second of the year 9999, the last that RFC 3339 can write.
@@ -200,55 +250,54 @@ const maxDate = 253402300799
 
 // date reads a NumericDate. RFC 7519 would allow fractions and exponents; no
 // issuer here writes them, and each reader would round them its own way.
-func (r *reader) date(name string) time.Time {
-	raw, ok := r.payload[name]
-	if !ok {
+func (r *reader) date(c claim) time.Time {
+	raw := r.payload[c]
+	if raw == nil {
 		return time.Time{}
 	}
-	for _, c := range raw {
-		if c < '0' || c > '9' {
+	var n int64
+	for _, digit := range raw {
+		if digit < '0' || digit > '9' || n > maxDate {
 			r.fail(ReasonClaimType)
 			return time.Time{}
 		}
+		n = 10*n + int64(digit-'0')
 	}
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil || n > maxDate {
+	if n > maxDate {
 		r.fail(ReasonClaimType)
 		return time.Time{}
 	}
 	return time.Unix(n, 0).UTC()
 }
 
-func (r *reader) needDate(name string) time.Time {
-	if _, ok := r.payload[name]; !ok {
+func (r *reader) needDate(c claim) time.Time {
+	if r.payload[c] == nil {
 		r.fail(ReasonClaimMissing)
 	}
-	return r.date(name)
+	return r.date(c)
 }
 
 // has reports whether an object claim has a member.
-func (r *reader) has(name, member string) bool {
-	raw, ok := r.payload[name]
-	if !ok {
+func (r *reader) has(c claim, member string) bool {
+	raw := r.payload[c]
+	if raw == nil {
 		return false
 	}
-	members, ok := object(raw)
-	if !ok {
+	found := false
+	if !object(raw, func(name, _ []byte) bool { found = found || string(name) == member; return true }) {
 		r.fail(ReasonClaimType)
-		return false
 	}
-	_, ok = members[member]
-	return ok
+	return found
 }
 
 // unlessFalse reports whether a claim is there and is anything but false.
-func (r *reader) unlessFalse(name string) bool {
-	raw, ok := r.payload[name]
-	return ok && string(raw) != "false" && string(raw) != `"false"`
+func (r *reader) unlessFalse(c claim) bool {
+	raw := r.payload[c]
+	return raw != nil && string(raw) != "false" && string(raw) != `"false"`
 }
 
-func (r *reader) hasAny(names ...string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { _, ok := r.payload[name]; return ok })
+func (r *reader) hasAny(list ...claim) bool {
+	return slices.ContainsFunc(list, func(c claim) bool { return r.payload[c] != nil })
 }
 
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +27,7 @@ type OIDCIssuer struct {
 	Issuer       string   // compared with iss byte by byte
 	DiscoveryURL string   // where its discovery document is, with or without /.well-known/openid-configuration; "" = Issuer
 	Audiences    []string // at least one
+	Algorithms   []string // of [Algorithms], that its tokens may be signed with; none = RS256
 }
 
 // Config of a Verifier. URLs are https; plain http is taken on loopback hosts
@@ -45,7 +45,6 @@ type Config struct {
 }
 
 var (
-	guid       = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	entraHosts = []string{
 		"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
 		"login.microsoft.com", "login.windows.net", "sts.windows.net", "sts.chinacloudapi.cn",
@@ -81,14 +80,14 @@ func (c Config) entraIssuers(faults *faults, authority, sts string) []*issuer {
 	var list []*issuer
 	for i, tenant := range c.TenantIDs {
 		tid := strings.ToLower(tenant)
-		if !guid.MatchString(tid) {
+		if !isGUID(tid) {
 			faults.add("TenantIDs[%d]: %q is not a GUID; common and organizations are no tenants", i, tenant)
 			continue
 		}
 		v2 := authority + "/" + tid + "/v2.0"
 		list = append(list,
-			&issuer{iss: v2, discovery: v2, tenant: tid, version: "2.0", v2: v2, audiences: audiences},
-			&issuer{iss: sts + "/" + tid + "/", discovery: authority + "/" + tid, tenant: tid, version: "1.0", v2: v2, audiences: audiences})
+			&issuer{iss: v2, discovery: v2, tenant: tid, version: "2.0", client: claimAzp, v2: v2, audiences: audiences, algorithms: onlyRS256},
+			&issuer{iss: sts + "/" + tid + "/", discovery: authority + "/" + tid, tenant: tid, version: "1.0", client: claimAppid, v2: v2, audiences: audiences, algorithms: onlyRS256})
 	}
 	return list
 }
@@ -100,9 +99,10 @@ func (o OIDCIssuer) issuer(faults *faults, name string, entra []string) *issuer 
 	}
 	discovery := strings.TrimSuffix(orElse(o.DiscoveryURL, o.Issuer), wellKnown)
 	return &issuer{
-		iss:       o.Issuer,
-		discovery: faults.url(name+".DiscoveryURL", discovery),
-		audiences: faults.audiences(name+".Audiences", o.Audiences),
+		iss:        o.Issuer,
+		discovery:  faults.url(name+".DiscoveryURL", discovery),
+		audiences:  faults.audiences(name+".Audiences", o.Audiences),
+		algorithms: faults.algorithms(name+".Algorithms", o.Algorithms),
 	}
 }
 
@@ -163,10 +163,31 @@ func canonicalAudience(s string) string {
 	if strings.HasPrefix(s, "api://") {
 		return strings.TrimSuffix(s, "/")
 	}
-	if lower := strings.ToLower(s); guid.MatchString(lower) {
+	if lower := strings.ToLower(s); isGUID(lower) {
 		return lower
 	}
 	return s
+}
+
+// isGUID knows a GUID in lower case, as Entra writes them.
+func isGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // fetchable allows https, and http to this very machine.

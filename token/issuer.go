@@ -12,13 +12,16 @@ import (
 // issuer is one configured issuer with keys of its own: a key of one never
 // verifies a token of another.
 type issuer struct {
-	iss       string
-	discovery string            // base of its discovery document
-	tenant    string            // Entra only
-	version   string            // Entra only: the ver its tokens carry
-	v2        string            // Entra only: the tenant's v2 issuer, which keys name
-	audiences map[string]string // canonical -> as configured
-	keys      *keySet
+	iss        string
+	discovery  string            // base of its discovery document
+	tenant     string            // Entra only
+	version    string            // Entra only: the ver its tokens carry
+	client     claim             // Entra only: azp or appid
+	v2         string            // Entra only: the tenant's v2 issuer, which keys name
+	audiences  map[string]string // canonical -> as configured
+	algorithms algorithms
+	library    *oidc.Config // what go-oidc is to check
+	keys       *keySet
 }
 
 func (is *issuer) entra() bool { return is.tenant != "" }
@@ -75,12 +78,14 @@ func (is *issuer) keyMaySign(keyIssuer string) bool {
 	return named == is.iss || named == is.v2
 }
 
-// One config for all: time and audience have their own rules here, with one skew
-// and several audiences, which go-oidc does not know.
-var oidcConfig = &oidc.Config{
-	SupportedSigningAlgs: []string{oidc.RS256},
-	SkipClientIDCheck:    true,
-	SkipExpiryCheck:      true,
+// libraryConfig leaves time and audience to our own rules, with one skew and
+// several audiences, which go-oidc does not know.
+func (is *issuer) libraryConfig() *oidc.Config {
+	return &oidc.Config{
+		SupportedSigningAlgs: is.algorithms.names(),
+		SkipClientIDCheck:    true,
+		SkipExpiryCheck:      true,
+	}
 }
 
 // checkSignature runs go-oidc over the token with a key set made for this call.
@@ -89,7 +94,7 @@ var oidcConfig = &oidc.Config{
 // rules then have the word first, since they can name theirs.
 func (is *issuer) checkSignature(ctx context.Context, t gated) (library bool, err error) {
 	call := &signatureCheck{token: t, keys: is.keys, err: refuse(ReasonLibrary)}
-	_, refusal := oidc.NewVerifier(is.iss, call, oidcConfig).Verify(ctx, t.raw)
+	_, refusal := oidc.NewVerifier(is.iss, call, is.library).Verify(ctx, t.raw)
 	return refusal != nil, call.err
 }
 

@@ -3,12 +3,12 @@ package token
 import (
 	"crypto"
 	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
 	"math/big"
 	"slices"
 	"strings"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/json"
 )
 
@@ -20,14 +20,15 @@ const (
 
 // key is a published key that may verify something.
 type key struct {
-	public rsa.PublicKey
-	may    bool // sign for this issuer
+	public crypto.PublicKey // of a type and size that some algorithm fits
+	alg    algorithm        // the only one it is for; noAlgorithm = any that fits
+	may    bool             // sign for this issuer
 }
 
-// verify checks RS256 over what was signed (RFC 7518, 3.3).
-func (k *key) verify(t gated) bool {
-	sum := sha256.Sum256([]byte(t.signed))
-	return rsa.VerifyPKCS1v15(&k.public, crypto.SHA256, sum[:], t.signature) == nil
+// fits reports whether the key is for an algorithm. A key serves one algorithm
+// only where it names one (RFC 8725, 3.1; RFC 7517, 4.4).
+func (k key) fits(a algorithm) bool {
+	return (k.alg == noAlgorithm || k.alg == a) && a.fits(k.public)
 }
 
 // jwk is a key as published (RFC 7517, 4). Its certificates are not read: the
@@ -40,15 +41,19 @@ type jwk struct {
 	Kid    string   `json:"kid"`
 	N      string   `json:"n"`
 	E      string   `json:"e"`
+	Crv    string   `json:"crv"`
+	X      string   `json:"x"`
+	Y      string   `json:"y"`
 	D      string   `json:"d"`
 	Ops    []string `json:"key_ops"`
 	Issuer string   `json:"issuer"` // Microsoft's
 }
 
-// parseKeys reads a JWK set by kid. A key that is odd in any way is left out
-// and leaves the others alone. Without a single key that may sign for the issuer
-// there is no set: such an answer must never replace good keys.
-func parseKeys(body []byte, maySign func(keyIssuer string) bool) (map[string]key, bool) {
+// parseKeys reads a JWK set by kid. A key that is odd in any way, or for no
+// algorithm that the issuer may use, is left out and leaves the others alone.
+// Without a single key that may sign for the issuer there is no set: such an
+// answer must never replace good keys.
+func parseKeys(body []byte, allowed algorithms, maySign func(keyIssuer string) bool) (map[string]key, bool) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -62,11 +67,11 @@ func parseKeys(body []byte, maySign func(keyIssuer string) bool) (map[string]key
 		if len(keys) == maxKeys || json.Unmarshal(raw, &j) != nil {
 			continue
 		}
-		public, ok := j.public()
+		k, ok := j.key(allowed)
 		if !ok {
 			continue
 		}
-		k := key{public: public, may: maySign(j.Issuer)}
+		k.may = maySign(j.Issuer)
 		if old, twice := keys[j.Kid]; twice && (old.may || !k.may) {
 			continue // one kid, several issuers: the one that concerns us
 		}
@@ -76,27 +81,68 @@ func parseKeys(body []byte, maySign func(keyIssuer string) bool) (map[string]key
 	return keys, usable
 }
 
-// public is the key if it is an RSA signing key of sound size; a published
-// private key is everybody's.
-func (j jwk) public() (rsa.PublicKey, bool) {
-	if j.Kty != "RSA" || j.Kid == "" || len(j.Kid) > maxKeyIDBytes || j.D != "" {
-		return rsa.PublicKey{}, false
-	}
-	if j.Use != "" && j.Use != "sig" || j.Alg != "" && j.Alg != algorithm {
-		return rsa.PublicKey{}, false
+// key is the key if it is a signing key of sound size for an allowed algorithm;
+// a published private key is everybody's.
+func (j jwk) key(allowed algorithms) (key, bool) {
+	if j.Kid == "" || len(j.Kid) > maxKeyIDBytes || j.D != "" || j.Use != "" && j.Use != "sig" {
+		return key{}, false
 	}
 	if len(j.Ops) > 0 && !slices.Contains(j.Ops, "verify") {
-		return rsa.PublicKey{}, false
+		return key{}, false
 	}
+	var k key
+	if j.Alg != "" {
+		var known bool
+		if k.alg, known = parseAlgorithm(j.Alg); !known {
+			return key{}, false
+		}
+	}
+	var ok bool
+	if k.public, ok = j.public(); !ok {
+		return key{}, false
+	}
+	for a := rs256; a < endOfAlgorithms; a++ {
+		if allowed.has(a) && k.fits(a) {
+			return k, true
+		}
+	}
+	return key{}, false
+}
+
+func (j jwk) public() (crypto.PublicKey, bool) {
+	switch j.Kty {
+	case "RSA":
+		return j.rsa()
+	case "EC", "OKP":
+		return j.curve()
+	}
+	return nil, false
+}
+
+func (j jwk) rsa() (crypto.PublicKey, bool) {
 	n, nOK := bigInt(j.N)
 	e, eOK := bigInt(j.E)
 	if !nOK || !eOK || e.BitLen() > 31 || e.Int64() < 3 || e.Bit(0) == 0 {
-		return rsa.PublicKey{}, false
+		return nil, false
 	}
 	if n.BitLen() < minKeyBits || n.BitLen() > maxKeyBits || n.Bit(0) == 0 {
-		return rsa.PublicKey{}, false
+		return nil, false
 	}
-	return rsa.PublicKey{N: n, E: int(e.Int64())}, true
+	return &rsa.PublicKey{N: n, E: int(e.Int64())}, true
+}
+
+// curve has go-jose read the point, which it finds to be on the curve; it is
+// given nothing else, so that an odd certificate costs us no key.
+func (j jwk) curve() (crypto.PublicKey, bool) {
+	point, err := json.Marshal(map[string]string{"kty": j.Kty, "crv": j.Crv, "x": j.X, "y": j.Y})
+	if err != nil {
+		return nil, false
+	}
+	var k jose.JSONWebKey
+	if k.UnmarshalJSON(point) != nil || !k.Valid() {
+		return nil, false
+	}
+	return k.Key, true
 }
 
 // bigInt reads a Base64urlUInt (RFC 7518, 2); some providers pad it.

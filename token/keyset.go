@@ -62,7 +62,10 @@ func (s *keySet) verify(ctx context.Context, t gated) error {
 	if !k.may {
 		return refuse(ReasonKeyIssuer)
 	}
-	if !k.verify(t) {
+	if !k.fits(t.alg) {
+		return refuse(ReasonKeyAlgorithm)
+	}
+	if !t.alg.verify(k.public, t) {
 		return refuse(ReasonSignature)
 	}
 	return nil
@@ -225,7 +228,7 @@ func (s *keySet) load(ctx context.Context, uri *url.URL) (*url.URL, map[string]k
 	if err != nil {
 		return nil, nil, &Error{Reason: ReasonKeys, detail: describe(err, "no readable document")}
 	}
-	keys, ok := parseKeys(body, s.issuer.keyMaySign)
+	keys, ok := parseKeys(body, s.issuer.algorithms, s.issuer.keyMaySign)
 	if !ok {
 		return nil, nil, &Error{Reason: ReasonKeys, detail: "no usable key"}
 	}

@@ -276,7 +276,7 @@ func TestDiscoveryIsReadAgainAfterADay(t *testing.T) {
 // What never came to a key is not signed.
 func TestATokenThatGoOIDCCannotReadIsRefused(t *testing.T) {
 	w := newWorld(t, 2)
-	_, err := w.keysOf().issuer.checkSignature(context.Background(), gated{raw: "x", kid: w.idp.KeyID()})
+	_, err := w.keysOf().issuer.checkSignature(context.Background(), gated{raw: "x", head: head{kid: w.idp.KeyID(), alg: rs256}})
 	if ReasonOf(err) != ReasonLibrary {
 		t.Errorf("got %v", err)
 	}

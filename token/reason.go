@@ -34,22 +34,23 @@ const (
 
 // Refusals by issuer, key and claims.
 const (
-	ReasonIssuer      Reason = "issuer_unknown"    // iss equals none that is configured
-	ReasonKey         Reason = "key_unknown"       // the issuer publishes no such kid
-	ReasonKeyIssuer   Reason = "key_issuer"        // the key may not sign for this issuer
-	ReasonSignature   Reason = "signature"         // not signed by that key
-	ReasonLibrary     Reason = "oidc_library"      // go-oidc refused what our own rules let through
-	ReasonVersion     Reason = "version"           // ver does not fit the issuer
-	ReasonTenant      Reason = "tenant"            // tid is not the issuer's tenant
-	ReasonAudience    Reason = "audience"          // aud holds no configured audience of the issuer
-	ReasonExpired     Reason = "expired"           // exp + skew has come
-	ReasonNotYet      Reason = "not_yet_valid"     // nbf - skew has not come
-	ReasonFuture      Reason = "issued_in_future"  // iat - skew has not come
-	ReasonLifetime    Reason = "lifetime"          // no positive life, or more than MaxLife
-	ReasonIDToken     Reason = "id_token"          // an ID token, not an access token
-	ReasonPurpose     Reason = "no_scope_no_role"  // neither scp nor roles: no access token for this API
-	ReasonKind        Reason = "kind_contradicted" // idtyp and scp speak against each other
-	ReasonUnspecified Reason = "unspecified"       // what the zero Error says
+	ReasonIssuer       Reason = "issuer_unknown"    // iss equals none that is configured
+	ReasonKey          Reason = "key_unknown"       // the issuer publishes no such kid
+	ReasonKeyIssuer    Reason = "key_issuer"        // the key may not sign for this issuer
+	ReasonKeyAlgorithm Reason = "key_alg"           // the key is for another algorithm than the token's (RFC 8725, 3.1)
+	ReasonSignature    Reason = "signature"         // not signed by that key
+	ReasonLibrary      Reason = "oidc_library"      // go-oidc refused what our own rules let through
+	ReasonVersion      Reason = "version"           // ver does not fit the issuer
+	ReasonTenant       Reason = "tenant"            // tid is not the issuer's tenant
+	ReasonAudience     Reason = "audience"          // aud holds no configured audience of the issuer
+	ReasonExpired      Reason = "expired"           // exp + skew has come
+	ReasonNotYet       Reason = "not_yet_valid"     // nbf - skew has not come
+	ReasonFuture       Reason = "issued_in_future"  // iat - skew has not come
+	ReasonLifetime     Reason = "lifetime"          // no positive life, or more than MaxLife
+	ReasonIDToken      Reason = "id_token"          // an ID token, not an access token
+	ReasonPurpose      Reason = "no_scope_no_role"  // neither scp nor roles: no access token for this API
+	ReasonKind         Reason = "kind_contradicted" // idtyp and scp speak against each other
+	ReasonUnspecified  Reason = "unspecified"       // what the zero Error says
 )
 
 // Outages: nothing is known about the token.

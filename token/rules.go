@@ -13,17 +13,17 @@ const MaxLife = 29 * time.Hour
 // claims judges what was signed at a time, with one skew for all clocks. Each
 // rule's source is Microsoft's "Access token claims reference" and "Secure
 // applications and APIs by validating claims", or the RFC it names.
-func (is *issuer) claims(p payload, now time.Time, skew time.Duration) (Claims, error) {
+func (is *issuer) claims(p *payload, now time.Time, skew time.Duration) (Claims, error) {
 	r := &reader{payload: p}
 	c := Claims{
 		Issuer:    is.iss,
-		Subject:   r.text("sub"),
-		IssuedAt:  r.needDate("iat"),
-		NotBefore: r.date("nbf"),
-		Expires:   r.needDate("exp"),
+		Subject:   r.text(claimSub),
+		IssuedAt:  r.needDate(claimIat),
+		NotBefore: r.date(claimNbf),
+		Expires:   r.needDate(claimExp),
 	}
 	c.End = c.Expires.Add(skew)
-	audiences := r.textOrTexts("aud")
+	audiences := r.textOrTexts(claimAud)
 	if is.entra() {
 		is.readEntra(r, &c)
 	} else {
@@ -51,8 +51,8 @@ func (is *issuer) claims(p payload, now time.Time, skew time.Duration) (Claims, 
 // readEntra reads the claims that only Entra's word counts for. iss, ver and tid
 // are one tuple: tid says whose oid it is.
 func (is *issuer) readEntra(r *reader, c *Claims) {
-	c.Version = r.needText("ver")
-	c.TenantID = r.needText("tid")
+	c.Version = r.needText(claimVer)
+	c.TenantID = r.needText(claimTid)
 	switch {
 	case r.err != nil:
 	case c.Version != is.version:
@@ -60,16 +60,16 @@ func (is *issuer) readEntra(r *reader, c *Claims) {
 	case c.TenantID != is.tenant:
 		r.fail(ReasonTenant)
 	}
-	c.ObjectID = r.needText("oid")
-	if !guid.MatchString(c.ObjectID) {
+	c.ObjectID = r.needText(claimOid)
+	if !isGUID(c.ObjectID) {
 		r.fail(ReasonClaimType)
 	}
-	c.AppID = r.text(map[string]string{"1.0": "appid", "2.0": "azp"}[is.version])
-	c.ID = r.text("uti")
-	c.Scopes = r.words("scp")
-	c.Roles = r.texts("roles")
-	c.Groups = r.texts("groups")
-	c.GroupsUnknown = r.has("_claim_names", "groups") || r.unlessFalse("hasgroups")
+	c.AppID = r.text(is.client)
+	c.ID = r.text(claimUti)
+	c.Scopes = r.words(claimScp)
+	c.Roles = r.texts(claimRoles)
+	c.Groups = r.texts(claimGroups)
+	c.GroupsUnknown = r.has(claimNames, "groups") || r.unlessFalse(claimHasgroups)
 }
 
 // readOther takes scope as a string (RFC 9068, 2.2.3) or as an array, which some
@@ -78,13 +78,13 @@ func readOther(r *reader, c *Claims) {
 	if c.Subject == "" {
 		r.fail(ReasonClaimMissing)
 	}
-	c.AppID = r.text("azp")
-	c.ID = r.text("jti")
-	for _, s := range r.textOrTexts("scope") {
+	c.AppID = r.text(claimAzp)
+	c.ID = r.text(claimJti)
+	for _, s := range r.textOrTexts(claimScope) {
 		c.Scopes = append(c.Scopes, splitWords(s)...)
 	}
-	c.Roles = r.textOrTexts("roles")
-	c.Groups = r.textOrTexts("groups")
+	c.Roles = r.textOrTexts(claimRoles)
+	c.Groups = r.textOrTexts(claimGroups)
 }
 
 // audience is the first of the token's that is configured. Of several that
@@ -117,28 +117,28 @@ func (c *Claims) checkTimes(now time.Time, skew time.Duration) Reason {
 // checkPurpose keeps other signed things of the same issuer out (RFC 8725, 3.12):
 // they have the same keys and may have the same audience.
 func (is *issuer) checkPurpose(r *reader, c *Claims) Reason {
-	if r.hasAny("at_hash", "c_hash", "s_hash", "events") {
+	if r.hasAny(claimAtHash, claimCHash, claimSHash, claimEvents) {
 		return ReasonIDToken
 	}
 	if !is.entra() {
 		return checkOtherPurpose(r)
 	}
-	if r.hasAny("nonce") {
+	if r.hasAny(claimNonce) {
 		return ReasonIDToken
 	}
-	return c.checkEntraPurpose(r.text("idtyp"))
+	return c.checkEntraPurpose(r.text(claimIdtyp))
 }
 
 // checkOtherPurpose reads Keycloak's typ and Cognito's token_use. Keycloak before
 // version 25 put a nonce into access tokens too, with typ Bearer.
 func checkOtherPurpose(r *reader) Reason {
-	typ, use := r.text("typ"), r.text("token_use")
+	typ, use := r.text(claimTyp), r.text(claimTokenUse)
 	switch {
 	case use != "" && use != "access":
 		return ReasonIDToken
 	case typ != "" && !strings.EqualFold(typ, "Bearer") && !accessTokenType(typ):
 		return ReasonIDToken
-	case r.hasAny("nonce") && !strings.EqualFold(typ, "Bearer"):
+	case r.hasAny(claimNonce) && !strings.EqualFold(typ, "Bearer"):
 		return ReasonIDToken
 	}
 	return ""

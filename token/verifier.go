@@ -13,6 +13,7 @@ import (
 type Verifier struct {
 	issuers []*issuer
 	byName  map[string]*issuer
+	allowed algorithms // of any issuer
 	now     func() time.Time
 	skew    time.Duration
 }
@@ -31,7 +32,9 @@ func New(c Config) (*Verifier, error) {
 	fetch := newFetcher(c.HTTPClient)
 	for _, is := range list {
 		is.keys = &keySet{issuer: is, fetch: fetch, now: v.now}
+		is.library = is.libraryConfig()
 		v.byName[is.iss] = is
+		v.allowed |= is.algorithms
 	}
 	return v, nil
 }
@@ -56,7 +59,7 @@ func (v *Verifier) Prefetch(ctx context.Context) error {
 // error is an *Error: a refusal (ErrRefused) or an outage (ErrUnavailable). It
 // may wait for keys, for 6 seconds at most or until ctx ends.
 func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
-	t, err := gate(raw)
+	t, err := gate(raw, v.allowed)
 	if err != nil {
 		return Claims{}, err
 	}
@@ -67,6 +70,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
 	is, err := v.issuerOf(p)
 	if err != nil {
 		return Claims{}, err
+	}
+	if !is.algorithms.has(t.alg) {
+		return Claims{}, refuse(ReasonAlgorithm)
 	}
 	library, err := is.checkSignature(ctx, t)
 	if err != nil {
@@ -81,9 +87,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
 
 // issuerOf chooses by the iss that nobody has verified yet: its keys will be
 // asked next, and a token cannot make us ask anybody else's.
-func (v *Verifier) issuerOf(p payload) (*issuer, error) {
+func (v *Verifier) issuerOf(p *payload) (*issuer, error) {
 	r := &reader{payload: p}
-	iss := r.needText("iss")
+	iss := r.needText(claimIss)
 	if r.err != nil {
 		return nil, r.err
 	}
