@@ -1,8 +1,12 @@
 package token
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"scopegate/internal/idp"
 )
@@ -23,7 +28,7 @@ func FuzzGate(f *testing.F) {
 	f.Add(`{"payload":"e30","signatures":[]}`)
 	f.Add("e30.e30.AA")
 	f.Fuzz(func(t *testing.T, raw string) {
-		g, err := gate(raw)
+		g, err := gate(raw, onlyRS256)
 		if err != nil {
 			if !errors.Is(err, ErrRefused) {
 				t.Fatalf("%v is no refusal", err)
@@ -51,12 +56,12 @@ func FuzzHeader(f *testing.F) {
 	f.Add([]byte(header("k", `"x5t":"x"`)))
 	f.Add([]byte(`{"alg":"none"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		kid, err := checkHeader(raw)
-		if (kid == "") != (err != nil) {
-			t.Fatalf("kid %q with %v", kid, err)
+		h, err := readHeader(raw, everyAlgorithm)
+		if err == nil && (h.kid == "" || h.alg == noAlgorithm) || err != nil && !errors.Is(err, ErrRefused) {
+			t.Fatalf("%+v with %v", h, err)
 		}
 		var folded struct{ Alg, Kid string }
-		if err == nil && (!utf8.Valid(raw) || json.Unmarshal(raw, &folded) != nil || folded.Alg != algorithm || folded.Kid != kid) {
+		if err == nil && (!utf8.Valid(raw) || json.Unmarshal(raw, &folded) != nil || folded.Alg != h.alg.String() || folded.Kid != h.kid) {
 			t.Fatalf("%q was accepted and reads otherwise elsewhere: %+v", raw, folded)
 		}
 	})
@@ -85,7 +90,7 @@ func FuzzClaims(f *testing.F) {
 		}
 		now := w.clock.Now()
 		switch {
-		case c.TenantID != w.idp.TenantID() || !guid.MatchString(c.ObjectID):
+		case c.TenantID != w.idp.TenantID() || !isGUID(c.ObjectID):
 			t.Fatalf("identity %+v", c)
 		case c.Audience != apiAudience && c.Audience != guidAudience:
 			t.Fatalf("audience %+v", c)
@@ -126,21 +131,119 @@ func (w *world) judge(raw []byte) (Claims, error) {
 	return is.claims(p, w.clock.Now(), time.Minute)
 }
 
+// everyAlgorithm is what no issuer but a test's is allowed.
+const everyAlgorithm algorithms = 1<<endOfAlgorithms - 1 - 1<<noAlgorithm
+
 // FuzzKeys: no answer of a provider gives a key that is unfit.
 func FuzzKeys(f *testing.F) {
 	w := newWorld(f, 2)
 	f.Add([]byte(`{"keys":[` + w.goodJWK(nil) + `]}`))
+	f.Add([]byte(`{"keys":[` + curveJWK("P-256") + `,` + curveJWK("Ed25519") + `]}`))
 	f.Add([]byte(`{"keys":[{}]}`))
 	f.Add([]byte(`{}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		keys, usable := parseKeys(body, func(string) bool { return true })
+		keys, usable := parseKeys(body, everyAlgorithm, func(string) bool { return true })
 		if usable != (len(keys) > 0) {
 			t.Fatalf("usable %v with %d keys", usable, len(keys))
 		}
 		for kid, k := range keys {
-			if kid == "" || k.public.N.BitLen() < minKeyBits || k.public.E < 3 {
+			if kid == "" || !k.may {
 				t.Fatalf("unfit key %q", kid)
+			}
+			switch public := k.public.(type) {
+			case *rsa.PublicKey:
+				if public.N.BitLen() < minKeyBits || public.E < 3 {
+					t.Fatalf("weak key %q", kid)
+				}
+			case *ecdsa.PublicKey:
+				if _, err := public.ECDH(); err != nil {
+					t.Fatalf("key %q: %v", kid, err)
+				}
+			case ed25519.PublicKey:
+				if len(public) != ed25519.PublicKeySize {
+					t.Fatalf("key %q is %d bytes long", kid, len(public))
+				}
+			default:
+				t.Fatalf("key %q is a %T", kid, public)
 			}
 		}
 	})
+}
+
+// FuzzObject: our reading of JSON is go-jose's and the standard library's, less
+// what we refuse beside them: bad UTF-8, half surrogates in names, deep nesting
+// and very many members. It refuses nothing else.
+func FuzzObject(f *testing.F) {
+	for _, s := range []string{
+		`{}`, ` { "a" : [1 , -2.5e+3, "x\\n\u00e9"] , "b":{"c":null,"c":true}}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`,
+		`{"\ud800":1}`, `{"a":"\ud800"}`, `{"a":01}`, `{"a":1.}`, `{"a":tru}`, `{"a":1,}`, `[1]`, "{\"a\":\"\x01\"}", `{"a":1}x`,
+		`{"a":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`, `{"a":"\x"}`, `{"a":"\u12g4"}`, `{"a":-}`, `{"a":[{]}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got := map[string]string{}
+		ok := object(raw, func(name, value []byte) bool { got[string(name)] = string(value); return true })
+		var want map[string]josejson.RawMessage
+		theirs := josejson.Unmarshal(raw, &want) == nil && want != nil && utf8.Valid(raw) && json.Valid(raw)
+		if ok && !theirs {
+			t.Fatalf("%q was read", raw)
+		}
+		if !ok && theirs && len(want) <= maxMembers && !nestsDeeply(raw) && !slices.ContainsFunc(slices.Collect(maps.Keys(want)), isBroken) {
+			t.Fatalf("%q was refused", raw)
+		}
+		for name, value := range want {
+			if ok && (len(got) != len(want) || got[name] != string(value)) {
+				t.Fatalf("%q: %q is %q, want %q", raw, name, got[name], value)
+			}
+			if ok {
+				sameString(t, value)
+				sameElements(t, value)
+			}
+		}
+	})
+}
+
+func isBroken(name string) bool { return strings.ContainsRune(name, utf8.RuneError) }
+
+// nestsDeeply counts brackets outside strings.
+func nestsDeeply(raw []byte) bool {
+	depth, deepest, inString := 0, 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case !inString && (c == '{' || c == '['):
+			depth++
+			deepest = max(deepest, depth)
+		case !inString && (c == '}' || c == ']'):
+			depth--
+		}
+	}
+	return deepest > maxDepth
+}
+
+func sameString(t *testing.T, value []byte) {
+	var want string
+	isString := value[0] == '"' && json.Unmarshal(value, &want) == nil
+	got, ok := text(value)
+	if ok != (isString && !isBroken(want)) || ok && got != want {
+		t.Fatalf("%q reads %q, %v", value, got, ok)
+	}
+}
+
+func sameElements(t *testing.T, value []byte) {
+	var want []json.RawMessage
+	isArray := value[0] == '[' && json.Unmarshal(value, &want) == nil
+	var got []string
+	if ok := elements(value, func(v []byte) bool { got = append(got, string(v)); return true }); ok != isArray || len(got) != len(want) {
+		t.Fatalf("%q has the elements %q, %v", value, got, ok)
+	}
+	for i := range want {
+		if got[i] != string(want[i]) {
+			t.Fatalf("%q has the elements %q", value, got)
+		}
+	}
 }
