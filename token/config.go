@@ -42,6 +42,10 @@ type Config struct {
 	ClockSkew  time.Duration    // leeway on exp, nbf and iat alike, 0 to 10 minutes
 	Now        func() time.Time // nil = time.Now
 	HTTPClient *http.Client     // nil = one of our own; redirects, body size and time are bounded in any case
+
+	// OnRefresh, if given, hears of every fetch of keys, from the goroutine that
+	// made it, after those who waited for it: it may log and count.
+	OnRefresh func(Refresh)
 }
 
 var (

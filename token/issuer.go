@@ -92,8 +92,8 @@ func (is *issuer) libraryConfig() *oidc.Config {
 // Its error is ours: an outage or a refusal by key. Where the signature is good,
 // library says whether go-oidc refused the token for something else; our own
 // rules then have the word first, since they can name theirs.
-func (is *issuer) checkSignature(ctx context.Context, t gated) (library bool, err error) {
-	call := &signatureCheck{token: t, keys: is.keys, err: refuse(ReasonLibrary)}
+func (is *issuer) checkSignature(ctx context.Context, t gated, judge func() error) (library bool, err error) {
+	call := &signatureCheck{token: t, keys: is.keys, judge: judge, err: refuse(ReasonLibrary)}
 	_, refusal := oidc.NewVerifier(is.iss, call, is.library).Verify(ctx, t.raw)
 	return refusal != nil, call.err
 }
@@ -104,13 +104,14 @@ func (is *issuer) checkSignature(ctx context.Context, t gated) (library bool, er
 type signatureCheck struct {
 	token gated
 	keys  *keySet
+	judge func() error
 	err   error
 }
 
 // VerifySignature takes the token that the gate decoded; raw is the same text.
 func (c *signatureCheck) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
 	if raw == c.token.raw {
-		c.err = c.keys.verify(ctx, c.token)
+		c.err = c.keys.verify(ctx, c.token, c.judge)
 	}
 	return c.token.payload, c.err
 }

@@ -31,7 +31,7 @@ func New(c Config) (*Verifier, error) {
 	}
 	fetch := newFetcher(c.HTTPClient)
 	for _, is := range list {
-		is.keys = &keySet{issuer: is, fetch: fetch, now: v.now}
+		is.keys = &keySet{issuer: is, fetch: fetch, now: v.now, report: c.OnRefresh}
 		is.library = is.libraryConfig()
 		v.byName[is.iss] = is
 		v.allowed |= is.algorithms
@@ -74,11 +74,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
 	if !is.algorithms.has(t.alg) {
 		return Claims{}, refuse(ReasonAlgorithm)
 	}
-	library, err := is.checkSignature(ctx, t)
+	judge := func() (Claims, error) { return is.claims(p, v.now(), v.skew) }
+	library, err := is.checkSignature(ctx, t, func() error { _, err := judge(); return err })
 	if err != nil {
 		return Claims{}, err
 	}
-	claims, err := is.claims(p, v.now(), v.skew)
+	claims, err := judge() // now: a fetch may have taken its time
 	if err == nil && library {
 		return Claims{}, refuse(ReasonLibrary)
 	}
