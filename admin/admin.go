@@ -29,8 +29,8 @@ type Verifier interface {
 type Config struct {
 	Store    store.Store
 	Verifier Verifier
-	Scope    string // ADMIN_SCOPE: users need it, and Role
-	Role     string // ADMIN_ROLE: users and apps need it
+	Scope    string // ADMIN_SCOPE: users need it, and Role or to be owners
+	Role     string // ADMIN_ROLE: makes users and apps admins
 	Log      *zap.Logger
 	Now      func() time.Time // nil means time.Now
 }
@@ -67,7 +67,7 @@ func description() huma.Config {
 	d.Formats = map[string]huma.Format{"application/json": exactJSON, "json": exactJSON}
 	d.Info.Description = "Permission tables of Amazon API Gateway APIs: who may call which route."
 	d.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An Entra ID access token. Users need the admin scope and the admin role, apps the role."},
+		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An Entra ID access token. Users need the admin scope and the admin role, apps the role. For the document of an API, being one of its owners stands in for the role."},
 	}
 	return d
 }
@@ -83,21 +83,24 @@ func (s *service) register(api huma.API) {
 	const table = "/v1/apis/{apiId}/{stage}"
 	huma.Register(api, huma.Operation{
 		OperationID: "getApi", Method: http.MethodGet, Path: table, Summary: "What is registered of an API stage",
-		Security: protected, Errors: []int{401, 403, 404, 409, 503},
+		Description: "For admins.",
+		Security:    protected, Errors: []int{401, 403, 404, 409, 503},
 	}, s.getAPI)
 	huma.Register(api, huma.Operation{
 		OperationID: "putApi", Method: http.MethodPut, Path: table, Summary: "Register an API stage, or change its name, owners and trust",
-		Description: "Changing one that is registered needs If-Match.",
+		Description: "For admins. Changing one that is registered needs If-Match.",
 		Security:    protected, Errors: []int{401, 403, 409, 412, 422, 428, 503},
 	}, s.putAPI)
 	huma.Register(api, huma.Operation{
 		OperationID: "getDocument", Method: http.MethodGet, Path: table + "/document", Summary: "The whole table as one document",
-		Security: protected, Errors: []int{401, 403, 404, 409, 503},
+		Description: "For admins and owners.",
+		Security:    protected, Errors: []int{401, 403, 404, 409, 503},
 	}, s.getDocument)
 	huma.Register(api, huma.Operation{
 		OperationID: "putDocument", Method: http.MethodPut, Path: table + "/document", Summary: "Replace the whole table",
-		Description: "One change, or none. Permissions that the document leaves out are removed; their routes stay registered.",
-		Security:    protected, Errors: []int{401, 403, 404, 409, 412, 413, 422, 428, 503},
+		Description: "One change, or none. Permissions that the document leaves out are removed; their routes stay registered. " +
+			"For admins and owners; name, owners and trust are the admins' to change, and stay where an owner leaves them out.",
+		Security: protected, Errors: []int{401, 403, 404, 409, 412, 413, 422, 428, 503},
 		MaxBodyBytes: MaxBody,
 	}, s.putDocument)
 }

@@ -67,27 +67,6 @@ type putDocumentInput struct {
 	Body    Document
 }
 
-// find names the table of a path.
-func (s *service) find(ctx context.Context, p TablePath) (mapping.API, error) {
-	apis, err := s.Store.APIs(ctx)
-	if err != nil {
-		return mapping.API{}, s.problem(ctx, err)
-	}
-	var found []mapping.API
-	for _, api := range apis {
-		if api.ID() == p.APIID && api.Stage == p.Stage && (p.ARN == "" || p.ARN == api.ARN) {
-			found = append(found, api)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return mapping.API{}, s.problem(ctx, store.ErrNotFound)
-	case 1:
-		return found[0], nil
-	}
-	return mapping.API{}, huma.NewError(http.StatusConflict, "several APIs have this id: name one with ?arn=")
-}
-
 // named checks that a body speaks of the table that the path names.
 func (p TablePath) named(arn, stage string) (mapping.API, error) {
 	api, err := mapping.ParseAPI(arn, stage)
@@ -159,9 +138,9 @@ func (s *service) getDocument(ctx context.Context, in *TablePath) (*documentOutp
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := s.Store.Load(ctx, api)
+	snapshot, _, err := s.load(ctx, api)
 	if err != nil {
-		return nil, s.problem(ctx, err)
+		return nil, err
 	}
 	doc, err := documentOf(snapshot)
 	if err != nil {
@@ -179,9 +158,9 @@ func (s *service) putDocument(ctx context.Context, in *putDocumentInput) (*appli
 	if err != nil {
 		return nil, err
 	}
-	before, err := s.Store.Load(ctx, api)
+	before, may, err := s.load(ctx, api)
 	if err != nil {
-		return nil, s.problem(ctx, err)
+		return nil, err
 	}
 	if err := checkMatch(in.IfMatch, before.Revision); err != nil {
 		return nil, err
@@ -190,7 +169,16 @@ func (s *service) putDocument(ctx context.Context, in *putDocumentInput) (*appli
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	if head := in.Body.head(before.Meta, change); !reflect.DeepEqual(head, headOf(before.Meta)) {
+	head := in.Body.head(before.Meta, change)
+	if may != adminRights {
+		if head, err = in.Body.owned(head, before.Meta); err != nil {
+			return nil, err
+		}
+	}
+	if s.needs().change(claimsOf(ctx), before.Owners, head.Owners) == noRights {
+		return nil, s.forbidden(ctx)
+	}
+	if !reflect.DeepEqual(head, headOf(before.Meta)) {
 		change.Head = &head
 	}
 	after := before.Meta
@@ -234,39 +222,4 @@ func (s *service) replacement(ctx context.Context, before store.Snapshot, list [
 	}
 	change.Put = diff.Put
 	return change, Applied{Added: diff.Added, Changed: diff.Changed, Removed: len(change.Remove), Unchanged: diff.Unchanged}, nil
-}
-
-// head is what a document says beside its permissions. Who marked a table as
-// complete, and when, stays while the source does.
-func (d Document) head(before store.Meta, c store.Change) store.Head {
-	h := store.Head{Name: d.Name, Owners: d.Owners, Trust: d.Trust}
-	switch {
-	case d.Complete == nil:
-	case before.Complete != nil && before.Complete.Source == d.Complete.Source:
-		h.Complete = before.Complete
-	default:
-		h.Complete = &store.Complete{Source: d.Complete.Source, By: c.By, At: c.At.UTC().Round(0)}
-	}
-	return normal(h)
-}
-
-func headOf(m store.Meta) store.Head {
-	return normal(store.Head{Name: m.Name, Complete: m.Complete, Owners: m.Owners, Trust: m.Trust})
-}
-
-// normal makes empty lists nil and times comparable, so that equal heads are
-// equal.
-func normal(h store.Head) store.Head {
-	if len(h.Owners) == 0 {
-		h.Owners = nil
-	}
-	if len(h.Trust) == 0 {
-		h.Trust = nil
-	}
-	if h.Complete != nil {
-		c := *h.Complete
-		c.At = c.At.UTC().Round(0)
-		h.Complete = &c
-	}
-	return h
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"go.uber.org/zap"
@@ -14,11 +13,14 @@ import (
 
 type claimsKey struct{}
 
-// principalID names who asks, for the audit trail.
-func principalID(ctx context.Context) string {
+// claimsOf are the verified claims of who asks.
+func claimsOf(ctx context.Context) token.Claims {
 	c, _ := ctx.Value(claimsKey{}).(token.Claims)
-	return c.PrincipalID()
+	return c
 }
+
+// principalID names who asks, for the audit trail.
+func principalID(ctx context.Context) string { return claimsOf(ctx).PrincipalID() }
 
 // authenticate verifies the bearer token of every operation that names a
 // security scheme. It looks at nothing that a gateway in front may have added:
@@ -41,11 +43,12 @@ func (s *service) authenticate(api huma.API) func(huma.Context, func(huma.Contex
 			s.write(api, ctx, http.StatusServiceUnavailable, "the access token cannot be verified now")
 			return
 		}
-		if missing := s.missing(claims); missing != "" {
-			s.write(api, ctx, http.StatusForbidden, missing)
+		ctx = huma.WithValue(ctx, claimsKey{}, claims)
+		if err := s.authorize(ctx); err != nil {
+			s.write(api, ctx, err.GetStatus(), err.Error())
 			return
 		}
-		next(huma.WithValue(ctx, claimsKey{}, claims))
+		next(ctx)
 	}
 }
 
@@ -77,24 +80,4 @@ func (s *service) caller(ctx huma.Context) (token.Claims, error) {
 		return token.Claims{}, err
 	}
 	return s.Verifier.Verify(ctx.Context(), raw)
-}
-
-// missing says what a caller lacks to be an admin; "" if nothing. A user needs
-// the scope, which says that the client may edit mappings for him, and the role,
-// which says that he may.
-func (s *service) missing(c token.Claims) string {
-	role := slices.Contains(c.Roles, s.Role)
-	switch {
-	case c.Kind == token.KindApp && role:
-		return ""
-	case c.Kind == token.KindApp:
-		return "the app needs the role " + s.Role
-	case c.Kind != token.KindUser:
-		return "only users and apps of Entra ID may edit mappings"
-	case !role:
-		return "the user needs the role " + s.Role
-	case !slices.Contains(c.Scopes, s.Scope):
-		return "the token needs the scope " + s.Scope
-	}
-	return ""
 }

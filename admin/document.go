@@ -22,6 +22,25 @@ type Document struct {
 	Owners      []store.Owner   `json:"owners,omitempty"`
 	Trust       []mapping.Trust `json:"trust,omitempty" doc:"Whose tokens the table believes; empty means the first configured tenant or issuer"`
 	Permissions []Permission    `json:"permissions" nullable:"false"`
+
+	named bool // name was given: "" is then no absence
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *Document) UnmarshalJSON(b []byte) error {
+	type plain Document // without this method
+	in := struct {
+		*plain
+		Name *string `json:"name"` // in place of the one in plain
+	}{plain: (*plain)(d)}
+	*d = Document{}
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	if d.named = in.Name != nil; d.named {
+		d.Name = *in.Name
+	}
+	return nil
 }
 
 // Complete is store.Complete; by and at are the API's to say.

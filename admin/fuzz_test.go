@@ -1,7 +1,11 @@
 package admin_test
 
 import (
+	"reflect"
 	"testing"
+
+	"scopegate/mapping"
+	"scopegate/store"
 )
 
 // FuzzDocument holds that whatever is put as a document is a change or a
@@ -29,6 +33,45 @@ func FuzzDocument(f *testing.F) {
 		again := s.call(t, "admin", "PUT", document, read.body, "If-Match", read.header.Get("ETag"))
 		if read.status != 200 || again.status != 200 || again.header.Get("ETag") != a.header.Get("ETag") {
 			t.Fatalf("what was put reads %d %s and is put again with %d %s", read.status, read.body, again.status, again.body)
+		}
+	})
+}
+
+// FuzzOwnersDocument holds that whatever an owner puts, name, owners and trust
+// stay, and nothing becomes of the table of others.
+func FuzzOwnersDocument(f *testing.F) {
+	f.Add(doc("", orders))
+	f.Add(doc(`, "name": "Orders", `+owners+`, `+trust, orders))
+	f.Add(doc(`, "name": null, "owners": null, "trust": null, "complete": {"source": "s"}`))
+	f.Add(doc(`, "name": "", "owners": [], "trust": []`))
+	f.Add(docOf("theirs", `, `+foes))
+	f.Add(`{"arn": "` + arn + `", "stage": "dev", "permissions": [], "Owners": [], "named": true}`)
+	s := newServer(f)
+	s.owned(f)
+	metas := func(t testing.TB) (all [2]store.Meta) {
+		for i, stage := range []string{"dev", "theirs"} {
+			var err error
+			if all[i], err = s.store.Meta(t.Context(), mapping.API{ARN: arn, Stage: stage}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return all
+	}
+	before := metas(f)
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, path := range []string{document, theirs + "/document"} {
+			a := s.call(t, "owner", "PUT", path, body, "If-Match", "*", "Content-Type", "application/json")
+			if path != document && a.status != 403 || a.status >= 500 {
+				t.Fatalf("%s: %d %s", path, a.status, a.body)
+			}
+		}
+		after := metas(t)
+		if !reflect.DeepEqual(after[1], before[1]) {
+			t.Fatalf("the others' table is %+v", after[1])
+		}
+		mine, was := after[0], before[0]
+		if mine.Name != was.Name || !reflect.DeepEqual(mine.Owners, was.Owners) || !reflect.DeepEqual(mine.Trust, was.Trust) {
+			t.Fatalf("the head is %+v", mine)
 		}
 	})
 }

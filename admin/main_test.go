@@ -22,7 +22,10 @@ import (
 
 const arn = "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2"
 
-var api = mapping.API{ARN: arn, Stage: "dev"}
+var (
+	api   = mapping.API{ARN: arn, Stage: "dev"}
+	epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+)
 
 // callers verifies tokens by their name.
 type callers map[string]token.Claims
@@ -52,6 +55,18 @@ var known = callers{
 	"app":       {Issuer: "i", TenantID: "t", ObjectID: "robot", Kind: token.KindApp, Roles: []string{"R"}},
 	"other-app": {Issuer: "i", TenantID: "t", ObjectID: "robot", Kind: token.KindApp, Roles: []string{"S"}},
 	"foreign":   {Issuer: "https://i.example", Subject: "s", Kind: token.KindUnknown, Scopes: []string{"S"}, Roles: []string{"R"}},
+
+	// With the admin scope, where they are users, and without the admin role.
+	"owner":           of(token.KindUser, home, "olga", role("Team")),
+	"owner-by-group":  of(token.KindUser, home, "gina", group(teamGroup)),
+	"owner-app":       of(token.KindApp, home, "bot", role("Team")),
+	"other-owner":     of(token.KindUser, home, "otto", role("Others")),
+	"other-tenant":    of(token.KindUser, elsewhere, "tina", role("Team")),
+	"other-role":      of(token.KindUser, home, "rosa", role("Nothing")),
+	"owner-no-scope":  of(token.KindUser, home, "nora", func(c *token.Claims) { c.Scopes, c.Roles = []string{"x"}, []string{"Team"} }),
+	"groups-unknown":  of(token.KindUser, home, "ulla", func(c *token.Claims) { c.GroupsUnknown = true }),
+	"foreign-owner":   {Issuer: "https://i.example", Subject: "s", Kind: token.KindUnknown, Scopes: []string{"S"}, Roles: []string{"Team"}, Groups: []string{teamGroup}},
+	"owner-and-admin": of(token.KindUser, home, "anna", func(c *token.Claims) { c.Roles = []string{"Team", "R"} }),
 }
 
 // failing is a store whose calls fail as it is told.
@@ -100,7 +115,7 @@ func newServer(t testing.TB) server {
 	f := &failing{Store: s}
 	h, err := admin.New(admin.Config{
 		Store: f, Verifier: known, Scope: "S", Role: "R", Log: zap.NewNop(),
-		Now: func() time.Time { return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC) },
+		Now: func() time.Time { return epoch },
 	})
 	if err != nil {
 		t.Fatal(err)

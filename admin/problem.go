@@ -14,13 +14,13 @@ import (
 )
 
 // invalid is the answer to a body that breaks rules.
-func invalid(details ...error) error {
+func invalid(details ...error) huma.StatusError {
 	return huma.NewError(http.StatusUnprocessableEntity, "the request breaks rules", details...)
 }
 
 // problem turns an error of the store into an answer. What the store says of an
 // outage is for the log: it may name hosts.
-func (s *service) problem(ctx context.Context, err error) error {
+func (s *service) problem(ctx context.Context, err error) huma.StatusError {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return huma.NewError(http.StatusNotFound, "the API stage is not registered")

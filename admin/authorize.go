@@ -1,0 +1,121 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"scopegate/mapping"
+	"scopegate/store"
+)
+
+// ownerCalls are the operations that owners may call for their own API. Every
+// other one is for admins, also one that is added and forgotten here.
+var ownerCalls = map[string]bool{"getDocument": true, "putDocument": true}
+
+func (s *service) needs() needs { return needs{scope: s.Scope, role: s.Role} }
+
+func (s *service) rights(ctx context.Context, m store.Meta) rights {
+	return s.needs().rights(claimsOf(ctx), m.Owners)
+}
+
+func (s *service) isAdmin(ctx context.Context) bool {
+	return s.rights(ctx, store.Meta{}) == adminRights
+}
+
+// authorize turns away who has no rights before a body is read. The handlers of
+// ownerCalls ask again for the very table that they read.
+func (s *service) authorize(ctx huma.Context) huma.StatusError {
+	call, caller := ctx.Operation().OperationID, ctx.Context()
+	switch {
+	case s.isAdmin(caller):
+		return nil
+	case !ownerCalls[call]:
+		return forbid(s.needs().refusal(claimsOf(caller), false))
+	case !s.needs().client(claimsOf(caller)):
+		return s.forbidden(caller)
+	}
+	mine, err := s.tables(caller, TablePath{APIID: ctx.Param("apiId"), Stage: ctx.Param("stage"), ARN: ctx.Query("arn")})
+	if err == nil && len(mine) == 0 {
+		return s.forbidden(caller)
+	}
+	return err
+}
+
+// forbidden is the answer of ownerCalls to who has no rights on the API, be there
+// such an API or not.
+func (s *service) forbidden(ctx context.Context) huma.StatusError {
+	return forbid(s.needs().refusal(claimsOf(ctx), true))
+}
+
+func forbid(detail string, errs ...error) huma.StatusError {
+	return huma.NewError(http.StatusForbidden, detail, errs...)
+}
+
+// tables lists what a path may mean: every table of that id and stage, to an
+// owner those alone that are his.
+func (s *service) tables(ctx context.Context, p TablePath) ([]mapping.API, huma.StatusError) {
+	all, err := s.Store.APIs(ctx)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	admin := s.isAdmin(ctx)
+	var found []mapping.API
+	for _, api := range all {
+		if api.ID() != p.APIID || api.Stage != p.Stage || p.ARN != "" && p.ARN != api.ARN {
+			continue
+		}
+		if !admin {
+			meta, err := s.Store.Meta(ctx, api)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, s.problem(ctx, err)
+			}
+			if s.rights(ctx, meta) == noRights {
+				continue
+			}
+		}
+		found = append(found, api)
+	}
+	return found, nil
+}
+
+// find names the table of a path.
+func (s *service) find(ctx context.Context, p TablePath) (mapping.API, error) {
+	found, problem := s.tables(ctx, p)
+	switch {
+	case problem != nil:
+		return mapping.API{}, problem
+	case len(found) == 0:
+		return mapping.API{}, s.notFound(ctx)
+	case len(found) > 1:
+		return mapping.API{}, huma.NewError(http.StatusConflict, "several APIs have this id: name one with ?arn=")
+	}
+	return found[0], nil
+}
+
+// load reads a table for who has rights on it.
+func (s *service) load(ctx context.Context, api mapping.API) (store.Snapshot, rights, error) {
+	snapshot, err := s.Store.Load(ctx, api)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.Snapshot{}, noRights, s.notFound(ctx)
+	case err != nil:
+		return store.Snapshot{}, noRights, s.problem(ctx, err)
+	}
+	r := s.rights(ctx, snapshot.Meta)
+	if r == noRights {
+		return store.Snapshot{}, noRights, s.forbidden(ctx)
+	}
+	return snapshot, r, nil
+}
+
+// notFound tells admins that there is no such table. To others that is not told
+// apart from a table that is not theirs.
+func (s *service) notFound(ctx context.Context) error {
+	if s.isAdmin(ctx) {
+		return s.problem(ctx, store.ErrNotFound)
+	}
+	return s.forbidden(ctx)
+}
