@@ -62,6 +62,9 @@ func (a *Authorizer) log(d *decision, err error) error {
 	if d.groupsUnknown {
 		fields = append(fields, zap.Bool("groupsUnknown", true))
 	}
+	if d.refused {
+		fields = append(fields, Metrics(a.Now(), []string{"reason"}, Measurement{Name: "TokenRefused", Unit: "Count", Value: 1})...)
+	}
 	if f == nil {
 		a.Log.Info("decision", fields...)
 		return err
@@ -84,16 +87,39 @@ func routeName(v mapping.Verdict) string {
 	return v.Route.String()
 }
 
-// Metric makes a log line count one of a metric: CloudWatch reads it out of the
-// line (AWS: "CloudWatch embedded metric format").
+// Measurement is one value of a metric.
+type Measurement struct {
+	Name  string
+	Unit  string // CloudWatch's: Count, Seconds
+	Value int64
+}
+
+// Metric makes a log line count one of a metric.
 func Metric(at time.Time, name string) []zap.Field {
-	directive := map[string]any{
+	return Metrics(at, nil, Measurement{Name: name, Unit: "Count", Value: 1})
+}
+
+// Metrics makes a log line measure: CloudWatch reads it out of the line (AWS:
+// "CloudWatch embedded metric format"). The values are in sum and, where by names
+// fields of the line, also by each combination of those fields' values: name only
+// fields that have few.
+func Metrics(at time.Time, by []string, list ...Measurement) []zap.Field {
+	dimensions := [][]string{{}}
+	if len(by) > 0 {
+		dimensions = append(dimensions, by)
+	}
+	metrics := make([]map[string]string, len(list))
+	for i, m := range list {
+		metrics[i] = map[string]string{"Name": m.Name, "Unit": m.Unit}
+	}
+	fields := []zap.Field{zap.Any("_aws", map[string]any{
 		"Timestamp": at.UnixMilli(),
 		"CloudWatchMetrics": []map[string]any{{
-			"Namespace":  "Scopegate",
-			"Dimensions": [][]string{{}},
-			"Metrics":    []map[string]string{{"Name": name, "Unit": "Count"}},
+			"Namespace": "Scopegate", "Dimensions": dimensions, "Metrics": metrics,
 		}},
+	})}
+	for _, m := range list {
+		fields = append(fields, zap.Int64(m.Name, m.Value))
 	}
-	return []zap.Field{zap.Any("_aws", directive), zap.Int(name, 1)}
+	return fields
 }

@@ -43,6 +43,11 @@ type Config struct {
 	Now        func() time.Time // nil = time.Now
 	HTTPClient *http.Client     // nil = one of our own; redirects, body size and time are bounded in any case
 
+	// Keys, if given, are keys to start with where the provider is not reached: a
+	// JWK set, or a JSON object of issuer -> JWK set. They are replaced by the
+	// first good fetch, which is tried on first use, and last for a day without.
+	Keys []byte
+
 	// OnRefresh, if given, hears of every fetch of keys, from the goroutine that
 	// made it, after those who waited for it: it may log and count.
 	OnRefresh func(Refresh)
@@ -51,7 +56,7 @@ type Config struct {
 var (
 	entraHosts = []string{
 		"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
-		"login.microsoft.com", "login.windows.net", "sts.windows.net", "sts.chinacloudapi.cn",
+		"login.microsoft.com", "login.windows.net", "sts.windows.net", "sts.chinacloudapi.cn", "login.chinacloudapi.cn",
 	}
 )
 
@@ -73,6 +78,7 @@ func (c Config) issuers() ([]*issuer, error) {
 		list = append(list, other.issuer(&faults, name, []string{hostOf(authority), hostOf(sts)}))
 	}
 	faults.duplicates(list)
+	faults.seed(c.Keys, list)
 	return list, errors.Join(faults...)
 }
 
@@ -98,7 +104,9 @@ func (c Config) entraIssuers(faults *faults, authority, sts string) []*issuer {
 
 func (o OIDCIssuer) issuer(faults *faults, name string, entra []string) *issuer {
 	faults.url(name+".Issuer", o.Issuer)
-	if host := hostOf(o.Issuer); slices.Contains(entraHosts, host) || slices.Contains(entra, host) {
+	host := hostOf(o.Issuer)
+	bare, _, _ := strings.Cut(host, ":") // an Entra host stays one with a port
+	if slices.Contains(entraHosts, bare) || slices.Contains(entra, host) {
 		faults.add("%s.Issuer: %q is an Entra host: give its tenant in TenantIDs", name, o.Issuer)
 	}
 	discovery := strings.TrimSuffix(orElse(o.DiscoveryURL, o.Issuer), wellKnown)

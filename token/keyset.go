@@ -53,6 +53,13 @@ type keySet struct {
 	lastErr  error     // of the last attempt
 }
 
+// seed starts with keys that nobody fetched.
+func (s *keySet) seed(keys map[string]key) {
+	if keys != nil {
+		s.keys, s.fetched, s.seeded = keys, s.now().Round(0), true
+	}
+}
+
 // Refresh is one fetch of an issuer's keys that ended.
 type Refresh struct {
 	Issuer string

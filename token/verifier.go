@@ -32,6 +32,7 @@ func New(c Config) (*Verifier, error) {
 	fetch := newFetcher(c.HTTPClient)
 	for _, is := range list {
 		is.keys = &keySet{issuer: is, fetch: fetch, now: v.now, report: c.OnRefresh}
+		is.keys.seed(is.given)
 		is.library = is.libraryConfig()
 		v.byName[is.iss] = is
 		v.allowed |= is.algorithms

@@ -1,6 +1,7 @@
 // Package config reads the settings of the functions and of the command from
-// the environment. In go NAME=value lines; out come checked Settings, or every
-// fault at once, each naming the setting, its value and the rule.
+// the environment. In go NAME=value lines, and the one file that they may name;
+// out come checked Settings, or every fault at once, each naming the setting,
+// its value and the rule.
 //
 // It is our own because the rules between settings, and a start that lists all
 // faults in the words of the documentation, are most of it.
@@ -27,6 +28,7 @@ type Settings struct {
 	STS       string
 	Issuers   []token.OIDCIssuer
 	Audiences []string // of the Entra tenants
+	Keys      []byte   // what is in OIDC_JWKS_FILE, read for the authorizer alone
 	ClockSkew time.Duration
 
 	CacheTTL, CacheMaxStale time.Duration
@@ -129,11 +131,17 @@ func (r *reader) settings() Settings {
 	}
 	s.Issuers = r.issuers("OIDC_ISSUERS")
 	r.audiences("OIDC_AUDIENCES", &s)
+	r.algorithms("OIDC_ALGORITHMS", &s)
+	r.known["OIDC_JWKS_FILE"] = true
 	return s
 }
 
+// maxKeysFile bounds OIDC_JWKS_FILE: what an issuer publishes takes 20 KB.
+const maxKeysFile = 1 << 20
+
 // checkVerifier checks what verifying callers' tokens needs.
 func (r *reader) checkVerifier(s *Settings) {
+	s.Keys = r.file("OIDC_JWKS_FILE", maxKeysFile)
 	if u, err := url.Parse(s.Authority); err == nil && strings.Trim(u.Path, "/") != "" {
 		r.fault("ENTRA_AUTHORITY", s.Authority, "must have no path: tenants are named in ENTRA_TENANT_IDS")
 	}
@@ -191,6 +199,6 @@ func (s Settings) DefaultTrust() []mapping.Trust {
 func (s Settings) Verifier() token.Config {
 	return token.Config{
 		TenantIDs: s.TenantIDs, Authority: s.Authority, STS: s.STS, Audiences: s.Audiences,
-		Issuers: s.Issuers, ClockSkew: s.ClockSkew,
+		Issuers: s.Issuers, ClockSkew: s.ClockSkew, Keys: s.Keys,
 	}
 }

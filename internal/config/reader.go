@@ -1,9 +1,12 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -215,6 +218,46 @@ func (r *reader) audiences(name string, to *Settings) {
 			to.Issuers[i].Audiences = append(to.Issuers[i].Audiences, audience)
 		}
 	}
+}
+
+// algorithms deals out OIDC_ALGORITHMS: issuer=algorithm. Entra has RS256 alone.
+func (r *reader) algorithms(name string, to *Settings) {
+	for _, v := range r.list(name) {
+		issuer, algorithm, _ := strings.Cut(v, "=")
+		i := slices.IndexFunc(to.Issuers, func(i token.OIDCIssuer) bool { return i.Issuer == issuer })
+		switch {
+		case i < 0:
+			r.fault(name, v, "must name an issuer of OIDC_ISSUERS before the = (the tenants' tokens are RS256)")
+		case !slices.Contains(token.Algorithms(), algorithm):
+			r.fault(name, v, "must name one of these after the =: "+strings.Join(token.Algorithms(), " "))
+		case slices.Contains(to.Issuers[i].Algorithms, algorithm):
+			r.fault(name, v, "must name each algorithm of an issuer once")
+		default:
+			to.Issuers[i].Algorithms = append(to.Issuers[i].Algorithms, algorithm)
+		}
+	}
+}
+
+// file reads the file that a setting names.
+func (r *reader) file(name string, most int64) []byte {
+	v, ok := r.get(name)
+	if !ok {
+		return nil
+	}
+	f, err := os.Open(v)
+	if err != nil {
+		r.fault(name, v, "must be a file that can be read: "+errors.Unwrap(err).Error())
+		return nil
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		r.fault(name, v, "must be a file that can be read")
+	case len(b) == 0 || int64(len(b)) > most:
+		r.fault(name, v, fmt.Sprintf("must hold 1 to %d bytes", most))
+	}
+	return b
 }
 
 // prefixes begin the names of our settings. A name that begins so and is none

@@ -132,7 +132,7 @@ func isLoopback(host string) bool {
 
 // replaced are the settings that name identity providers.
 var replaced = []string{
-	"ENTRA_TENANT_IDS", "ENTRA_AUTHORITY", "ENTRA_STS", "OIDC_ISSUERS", "OIDC_AUDIENCES", "ADMIN_AUDIENCES", "ADMIN_TENANT_IDS",
+	"ENTRA_TENANT_IDS", "ENTRA_AUTHORITY", "ENTRA_STS", "OIDC_ISSUERS", "OIDC_AUDIENCES", "OIDC_ALGORITHMS", "OIDC_JWKS_FILE", "ADMIN_AUDIENCES", "ADMIN_TENANT_IDS",
 }
 
 // localEnviron is the environment with the local provider in place of others.

@@ -44,6 +44,7 @@ func New(s config.Settings, source Source, log *zap.Logger, now func() time.Time
 	}
 	verifierConfig := s.Verifier()
 	verifierConfig.Now = now
+	verifierConfig.OnRefresh = func(r token.Refresh) { logRefresh(log, now(), r) }
 	verifier, err := token.New(verifierConfig)
 	if err != nil {
 		return nil, err
@@ -72,6 +73,21 @@ func New(s config.Settings, source Source, log *zap.Logger, now func() time.Time
 		return nil, err
 	}
 	return &Parts{Authorizer: auth, Verifier: verifier, Tables: tables, source: source, log: log}, nil
+}
+
+// logRefresh tells of a fetch of keys. The age is measured after good ones too,
+// so that an alarm on it ends.
+func logRefresh(log *zap.Logger, at time.Time, r token.Refresh) {
+	measured := []authorizer.Measurement{{Name: "KeyAge", Unit: "Seconds", Value: int64(r.Age / time.Second)}}
+	if r.Err != nil {
+		measured = append(measured, authorizer.Measurement{Name: "KeyRefreshFailed", Unit: "Count", Value: 1})
+	}
+	fields := append(authorizer.Metrics(at, nil, measured...), zap.String("issuer", r.Issuer), zap.Int("keys", r.Keys))
+	if r.Err != nil {
+		log.Warn("keys not refreshed, known ones go on for a day", append(fields, zap.Error(r.Err))...)
+		return
+	}
+	log.Info("keys refreshed", fields...)
 }
 
 // prefetched bounds how many tables are loaded before the first request.
