@@ -59,3 +59,21 @@ func TestAWarmKeySetOutlivesEveryJump(t *testing.T) {
 		})
 	}
 }
+
+// Fetches that a set-back clock puts into the future must not count as made in
+// this interval: until it has come there again no rotation would be found.
+func TestAClockSetBackDoesNotHideARotation(t *testing.T) {
+	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 365 * 24 * time.Hour} {
+		t.Run(fmt.Sprint(back), func(t *testing.T) {
+			s := newStage()
+			old := s.ring.kid()
+			s.want(t, "a good token", s.ring.genuine(old), "good")
+			s.want(t, "an unknown kid", s.ring.forged("unknown", 1), "refused")
+			s.clock.Advance(-back)
+			s.want(t, "a good token after the jump", s.ring.genuine(old), "good")
+			kid, _ := s.ring.rotate(1)
+			s.clock.Advance(promisedInterval)
+			s.want(t, "the new key's token", s.ring.genuine(kid), "good")
+		})
+	}
+}

@@ -201,3 +201,51 @@ func TestWhateverTheScheduleTheKeyPromisesHold(t *testing.T) {
 		}
 	})
 }
+
+// With a clock that also goes back no figure holds to the second, but nothing is
+// locked out or kept for ever: from the last jump on, the clock going as it
+// should, the figures hold again.
+func TestAClockThatJumpsAboutHarmsNothingForLong(t *testing.T) {
+	jumps := []time.Duration{-time.Minute, -time.Hour, -24 * time.Hour, -365 * 24 * time.Hour, 24 * time.Hour, 365 * 24 * time.Hour}
+	rapid.Check(t, func(t *rapid.T) {
+		s := newSchedule()
+		t.Repeat(map[string]func(*rapid.T){
+			"the clock jumps": func(t *rapid.T) { s.clock.Advance(rapid.SampledFrom(jumps).Draw(t, "by")) },
+			"time passes": func(t *rapid.T) {
+				s.clock.Advance(rapid.SampledFrom(scheduledSteps[:8]).Draw(t, "step"))
+			},
+			"unknown kids": func(t *rapid.T) {
+				s.serial++
+				s.checkNeverGood(t, fmt.Sprintf("unknown-%d", s.serial))
+			},
+			"forged signatures": func(t *rapid.T) { s.checkNeverGood(t, s.recent(t).kid) },
+			"a genuine token":   func(t *rapid.T) { s.checkAnswers(t, s.tokenOf(s.recent(t))) },
+			"rotate":            func(*rapid.T) { s.rotate(2) },
+			"outage":            func(*rapid.T) { s.fail(scheduledFaults[0]) },
+			"healthy":           func(*rapid.T) { s.fail(fault{}) },
+		})
+		s.fail(fault{})
+		s.rotate(1)
+		newest := s.kids[len(s.kids)-1]
+		s.clock.Advance(2 * promisedInterval) // one, and what a small jump back hid of another
+		s.want(t, "the new key's token", s.ring.genuine(newest.kid), "good")
+		s.clock.Advance(promisedRefresh + promisedInterval)
+		for _, k := range s.kids[:len(s.kids)-1] {
+			s.want(t, "a removed key's token", s.ring.genuine(k.kid), "refused")
+		}
+	})
+}
+
+// checkAnswers takes any of the three answers, and nothing else.
+func (s *schedule) checkAnswers(t rapid.TB, raw string) {
+	if answer := verdict(s.verify(raw)); !slices.Contains([]string{"good", "refused", "outage"}, answer) {
+		t.Fatalf("a genuine token is %s", answer)
+	}
+}
+
+func (s *schedule) checkNeverGood(t rapid.TB, kid string) {
+	s.serial++
+	if err := s.verify(s.ring.forged(kid, s.serial)); err == nil {
+		t.Fatalf("a forgery under %s is accepted", kid)
+	}
+}
