@@ -48,8 +48,8 @@ type Config struct {
 	// first good fetch, which is tried on first use, and last for a day without.
 	Keys []byte
 
-	// OnRefresh, if given, hears of every fetch of keys, from the goroutine that
-	// made it, after those who waited for it: it may log and count.
+	// OnRefresh, if given, hears of every fetch of keys before those who wait for
+	// it do. It may log and count, and must be quick.
 	OnRefresh func(Refresh)
 }
 

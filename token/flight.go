@@ -71,9 +71,9 @@ func (s *keySet) fly(f *flight, uri *url.URL) {
 	defer func() {
 		_ = recover() // a panic here would end the process, and nobody could recover it
 		refresh := s.land(f, got, err)
-		close(f.done)
+		defer close(f.done)
 		if s.report != nil {
-			s.report(refresh)
+			s.report(refresh) // before anybody answers: Lambda may freeze us then
 		}
 	}()
 	got, err = s.load(context.Background(), uri)

@@ -3,8 +3,12 @@ package token
 import "errors"
 
 // Reason names the one rule by which a token was not accepted. The texts are
-// stable: logs, metrics and explanations carry them.
+// stable: logs, metrics and explanations carry them. A Reason is an error to
+// compare with: errors.Is(err, ReasonExpired).
 type Reason string
+
+// Error is the text alone.
+func (r Reason) Error() string { return string(r) }
 
 // Refusals by the Authorization header and the gate.
 const (
@@ -87,8 +91,8 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Is reports the class: ErrRefused or ErrUnavailable.
-func (e *Error) Is(target error) bool { return target == e.class() }
+// Is reports the class, ErrRefused or ErrUnavailable, and the Reason.
+func (e *Error) Is(target error) bool { return target == e.class() || target == e.reason() }
 
 // Unwrap is the context's error where a wait was cut short by one.
 func (e *Error) Unwrap() error { return e.cause }

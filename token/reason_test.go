@@ -31,7 +31,7 @@ func TestReasonsAreDistinctAndClassed(t *testing.T) {
 	}
 	for _, r := range []Reason{ReasonDiscovery, ReasonKeys, ReasonCanceled} {
 		err := fmt.Errorf("wrapped: %w", &Error{Reason: r})
-		if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) || ReasonOf(err) != r {
+		if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) || ReasonOf(err) != r || !errors.Is(err, r) || errors.Is(err, ReasonExpired) {
 			t.Errorf("%s is classed wrongly", r)
 		}
 	}

@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,11 +35,16 @@ func TestTheLeastSettingsAndTheirDefaults(t *testing.T) {
 }
 
 func TestAllSettingsAreRead(t *testing.T) {
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(keys, []byte(`{"keys":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s, err := config.Load([]string{
 		"TABLE_NAME=orders", "ENTRA_TENANT_IDS=" + strings.ToUpper(tenant) + "  " + other,
 		"ENTRA_AUTHORITY=http://127.0.0.1:8083/", "ENTRA_STS=http://localhost:8083/sts",
 		"OIDC_ISSUERS=https://a.example https://b.example/x=https://b.example/discovery",
 		"OIDC_AUDIENCES=api://orders https://a.example=one https://b.example/x=two https://a.example=three",
+		"OIDC_ALGORITHMS=https://a.example=ES256 https://a.example=RS256", "OIDC_JWKS_FILE=" + keys,
 		"CLOCK_SKEW=0s", "CACHE_TTL=1s", "CACHE_MAX_STALE=0s", "CACHE_SIZE=1", "TOKEN_CACHE_SIZE=0", "TOKEN_CACHE_TTL=5s",
 		"INVALID_TOKEN=deny", "POLICY_MAX_BYTES=4096", "POLICY_EXPIRY=off", "POLICY_SCOPE=route",
 		"POLICY_EXPLICIT_DENY=on", "FLUSH_AUTHORIZER_CACHE=off", "LOG_LEVEL=debug",
@@ -47,6 +54,8 @@ func TestAllSettingsAreRead(t *testing.T) {
 	}
 	if len(s.TenantIDs) != 2 || s.TenantIDs[0] != tenant || s.Authority != "http://127.0.0.1:8083" || len(s.Issuers) != 2 ||
 		strings.Join(s.Issuers[0].Audiences, " ") != "one three" || s.Issuers[1].DiscoveryURL != "https://b.example/discovery" ||
+		strings.Join(s.Issuers[0].Algorithms, " ") != "ES256 RS256" || s.Issuers[1].Algorithms != nil ||
+		string(s.Keys) != `{"keys":[]}` || string(s.Verifier().Keys) != string(s.Keys) ||
 		strings.Join(s.Audiences, " ") != "api://orders" || s.ClockSkew != 0 || s.CacheTTL != time.Second || s.TokenCacheSize != 0 ||
 		!s.DenyInvalidToken || s.PolicyMaxBytes != 4096 || s.PolicyExpiry || !s.RouteScope || !s.ExplicitDeny || s.Admin.Flush {
 		t.Errorf("read as %+v", s)
@@ -94,6 +103,43 @@ func containsAny(lines []string, want string) bool {
 		}
 	}
 	return false
+}
+
+func TestFaultsOfAlgorithmsAndOfTheKeysFile(t *testing.T) {
+	dir := t.TempDir()
+	empty, large := filepath.Join(dir, "empty"), filepath.Join(dir, "large")
+	for name, size := range map[string]int{empty: 0, large: 1<<20 + 1} {
+		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	issuer := []string{"OIDC_ISSUERS=https://a.example", "OIDC_AUDIENCES=https://a.example=one"}
+	for setting, want := range map[string]string{
+		"OIDC_ALGORITHMS=RS256":                      "must name an issuer of OIDC_ISSUERS",
+		"OIDC_ALGORITHMS=https://b.example=RS256":    "must name an issuer of OIDC_ISSUERS",
+		"OIDC_ALGORITHMS=https://a.example":          "RS256 RS384",
+		"OIDC_ALGORITHMS=https://a.example=none":     "RS256 RS384",
+		"OIDC_ALGORITHMS=https://a.example=HS256":    "RS256 RS384",
+		"OIDC_ALGORITHMS=https://a.example=es256":    "RS256 RS384",
+		"OIDC_JWKS_FILE=" + filepath.Join(dir, "no"): "must be a file that can be read: no such file",
+		"OIDC_JWKS_FILE=" + dir:                      "must be a file that can be read",
+		"OIDC_JWKS_FILE=" + empty:                    "must hold 1 to",
+		"OIDC_JWKS_FILE=" + large:                    "must hold 1 to",
+	} {
+		name, _, _ := strings.Cut(setting, "=")
+		_, err := config.Load(append(issuer, setting), config.Authorizer)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v, want %q", setting, err, want)
+		}
+	}
+	twice := append(issuer, "OIDC_ALGORITHMS=https://a.example=ES256 https://a.example=ES256")
+	if _, err := config.Load(twice, config.Authorizer); err == nil || !strings.Contains(err.Error(), "once") {
+		t.Errorf("an algorithm twice: %v", err)
+	}
+	// What only verifies needs the file: an import on a laptop does not.
+	if _, err := config.Load([]string{"OIDC_JWKS_FILE=" + empty}, config.Store); err != nil {
+		t.Errorf("the store's settings read the keys: %v", err)
+	}
 }
 
 func TestUnknownNamesAreListed(t *testing.T) {
