@@ -48,12 +48,12 @@ func frozen(t *testing.T, test func(t *testing.T, s *stage, release func())) {
 }
 
 // verifyWithin gives the answer and how long it took by the bubble's clock.
-func (s *stage) verifyWithin(raw string, patience time.Duration) (error, time.Duration) {
+func (s *stage) verifyWithin(raw string, patience time.Duration) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	start := time.Now()
 	_, err := s.verifier.Verify(ctx, raw)
-	return err, time.Since(start)
+	return time.Since(start), err
 }
 
 func TestAFrozenProcessIsNotTiedToItsDeadFetch(t *testing.T) {
@@ -61,7 +61,7 @@ func TestAFrozenProcessIsNotTiedToItsDeadFetch(t *testing.T) {
 		t.Run(fmt.Sprint(by), func(t *testing.T) {
 			frozen(t, func(t *testing.T, s *stage, _ func()) {
 				s.clock.Advance(by)
-				err, took := s.verifyWithin(s.ring.genuine(s.ring.kid()), time.Minute)
+				took, err := s.verifyWithin(s.ring.genuine(s.ring.kid()), time.Minute)
 				if err != nil || took > promisedPatience {
 					t.Errorf("after %v: %v", took, err)
 				}
@@ -76,14 +76,14 @@ func TestAFetchThatOutlivedAFreezeReplacesNoNewerKeys(t *testing.T) {
 		old := s.ring.genuine(s.ring.kid())
 		s.clock.Advance(time.Minute)
 		kid, _ := s.ring.rotate(1)
-		if err, _ := s.verifyWithin(s.ring.genuine(kid), time.Minute); err != nil {
+		if _, err := s.verifyWithin(s.ring.genuine(kid), time.Minute); err != nil {
 			t.Fatalf("the new key's token: %v", err)
 		}
 		release()
-		if err, _ := s.verifyWithin(old, time.Minute); verdict(err) != "refused" {
+		if _, err := s.verifyWithin(old, time.Minute); verdict(err) != "refused" {
 			t.Errorf("the removed key's token is %s (%v)", verdict(err), err)
 		}
-		if err, _ := s.verifyWithin(s.ring.genuine(kid), time.Minute); err != nil {
+		if _, err := s.verifyWithin(s.ring.genuine(kid), time.Minute); err != nil {
 			t.Errorf("the new key's token: %v", err)
 		}
 	})
