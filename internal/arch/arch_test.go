@@ -41,7 +41,7 @@ func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 	forbidden := []string{
 		module + "/admin", module + "/gateway", module + "/migrations", module + "/cmd", module + "/store/bolt",
 		module + "/store/storetest", module + "/internal/idp", module + "/internal/cli", module + "/internal/dev",
-		module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/tabletest", module + "/internal/lint", module + "/bench",
+		module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/tabletest", module + "/internal/lint", module + "/internal/reasons", module + "/bench",
 		"github.com/danielgtaylor", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/getkin",
 		"go.opentelemetry.io", "testing",
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"scopegate/authorizer"
+	"scopegate/internal/reasons"
 	"scopegate/mapping"
 	"scopegate/policy"
 	"scopegate/token"
@@ -16,6 +17,7 @@ import (
 type explanationJSON struct {
 	Decision  string               `json:"decision"` // allow, deny, unauthorized, error
 	Reason    string               `json:"reason"`
+	Meaning   string               `json:"meaning"` // of the reason, for people
 	Caller    *callerJSON          `json:"caller,omitempty"`
 	Table     *tableJSON           `json:"table,omitempty"`
 	Held      []mapping.Permission `json:"held"`
@@ -59,7 +61,7 @@ type readingJSON struct {
 func (p *program) printRefused(err error, denied, asJSON bool) error {
 	reason := string(token.ReasonOf(err))
 	if asJSON {
-		if err := printJSON(p.stdout, explanationJSON{Decision: "unauthorized", Reason: reason, Held: []mapping.Permission{}, Readings: []readingJSON{}, By: []mapping.Permission{}}); err != nil {
+		if err := printJSON(p.stdout, explanationJSON{Decision: "unauthorized", Reason: reason, Meaning: reasons.Of(reason), Held: []mapping.Permission{}, Readings: []readingJSON{}, By: []mapping.Permission{}}); err != nil {
 			return err
 		}
 		return negative(errSilent)
@@ -68,7 +70,7 @@ func (p *program) printRefused(err error, denied, asJSON bool) error {
 	if denied { // INVALID_TOKEN=deny
 		status = http.StatusForbidden
 	}
-	fmt.Fprintf(p.stdout, "UNAUTHORIZED: the token is refused (%s)\nAPI Gateway answers %d.\n", reason, status)
+	fmt.Fprintf(p.stdout, "UNAUTHORIZED: the token is refused (%s)\n%s\nAPI Gateway answers %d.\n", reason, reasons.Of(reason), status)
 	return negative(errSilent)
 }
 
@@ -85,7 +87,7 @@ func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, dec
 		return printJSON(p.stdout, out)
 	}
 	out := &strings.Builder{}
-	fmt.Fprintf(out, "%s  %s  (%s)\n\n", strings.ToUpper(decision), printable(call), x.Reason)
+	fmt.Fprintf(out, "%s  %s  (%s)\n%s\n\n", strings.ToUpper(decision), printable(call), x.Reason, reasons.Of(string(x.Reason)))
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(out, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -135,7 +137,7 @@ func unescape(b []byte) string {
 
 func jsonOf(x authorizer.Explanation, decision, how string) explanationJSON {
 	out := explanationJSON{
-		Decision: decision, Reason: string(x.Reason), Held: orEmpty(x.Held), By: orEmpty(x.By), Route: x.Route, Readings: []readingJSON{},
+		Decision: decision, Reason: string(x.Reason), Meaning: reasons.Of(string(x.Reason)), Held: orEmpty(x.Held), By: orEmpty(x.By), Route: x.Route, Readings: []readingJSON{},
 		Caller: &callerJSON{
 			From: how, PrincipalID: x.PrincipalID, PrincipalType: string(x.Caller.PrincipalType), Issuer: x.Caller.Issuer, Audience: x.Caller.Audience,
 			Scopes: x.Caller.Scopes, Roles: x.Caller.Roles, Groups: x.Caller.Groups, GroupsUnknown: x.Caller.GroupsUnknown,
