@@ -65,15 +65,16 @@ func inBolt(t *testing.T) tables {
 
 func newRig(t *testing.T, source tables, gw gateway.Config, settings ...string) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: new(atomic.Int64)}
-	var err error
-	r.provider, err = idp.New(idp.Options{Now: r.now})
-	if err != nil {
-		t.Fatal(err)
+	return newRigWith(t, source, gw, nil, settings...)
+}
+
+// newRigWith takes a provider that is served already; nil makes one.
+func newRigWith(t *testing.T, source tables, gw gateway.Config, provider *idp.Provider, settings ...string) *rig {
+	t.Helper()
+	r := &rig{t: t, clock: new(atomic.Int64), provider: provider}
+	if provider == nil {
+		r.provider = r.serveProvider()
 	}
-	providerServer := httptest.NewServer(r.provider)
-	t.Cleanup(providerServer.Close)
-	r.provider.SetBaseURL(providerServer.URL)
 	s, err := config.Load(append([]string{
 		"ENTRA_TENANT_IDS=" + r.provider.TenantID(), "ENTRA_AUTHORITY=" + r.provider.Authority(), "ENTRA_STS=" + r.provider.STS(),
 		"OIDC_AUDIENCES=" + r.provider.Audience(),
@@ -93,6 +94,18 @@ func newRig(t *testing.T, source tables, gw gateway.Config, settings ...string) 
 	r.server = httptest.NewServer(r.gateway)
 	t.Cleanup(r.server.Close)
 	return r
+}
+
+func (r *rig) serveProvider() *idp.Provider {
+	r.t.Helper()
+	provider, err := idp.New(idp.Options{Now: r.now})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	server := httptest.NewServer(provider)
+	r.t.Cleanup(server.Close)
+	provider.SetBaseURL(server.URL)
+	return provider
 }
 
 func (r *rig) now() time.Time     { return epoch.Add(time.Duration(r.clock.Load())) }
