@@ -8,9 +8,11 @@
 // A token passes these stages in order, each in its file:
 //
 //	bearer.go    header value -> token
-//	gate.go      size, compact form, strict base64url, header allow-list, RS256, kid; no cryptography, no fetch
+//	gate.go      size, compact form, strict base64url, header allow-list, algorithm, kid; no cryptography, no fetch
+//	json.go      one object, each name once, without making values of what nobody reads
+//	claims.go    exact names; then, by name, exact types
 //	issuer.go    the configured issuer that the unverified iss names exactly; unknown ones cost no fetch
-//	keyset.go    the signature, by kid, below go-oidc's verifier
-//	claims.go    exact names and types of what was signed
+//	keyset.go    the key by its kid, fetched (flight.go, fetch.go) where one is due
+//	algorithm.go the signature, below go-oidc's verifier
 //	rules.go     issuer, version, tenant, audience, times, purpose
 package token
