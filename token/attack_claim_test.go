@@ -90,6 +90,11 @@ func listAttacks(k *workshop) []attack {
 	rows = append(rows, k.rowsOf("azp is", ReasonClaimType, func(v string) string { return k.with("azp", v) }, `["`+idp.DefaultAppID+`"]`, `0`, `{"azp":1}`, `"a\n"`)...)
 	rows = append(rows, k.rowsOf("idtyp is", ReasonClaimType, func(v string) string { return k.with("idtyp", v) }, `["user"]`, `0`, `null`, `true`, `{}`, `"user\u0000"`)...)
 	rows = append(rows, k.rowsOf("idtyp", ReasonKind, func(v string) string { return k.with("idtyp", v) }, `"app"`, `"App"`, `"USER"`, `"user "`, `"device"`, `"service"`, `"uѕer"`, `"user,app"`)...)
+	groups := make([]string, 200) // Entra's most in a token; more than 8 KB, and more than API Gateway lets through
+	for i := range groups {
+		groups[i] = fmt.Sprintf("0f0f0f0f-0000-4000-8000-%012d", i)
+	}
+	rows = append(rows, attack{"two hundred groups", mint(k.t, k.w.idp, idp.Spec{Scopes: []string{"orders.read"}, Groups: groups}), ReasonTooLarge})
 	return append(rows, k.rowsOf("neither grant, scp is", ReasonPurpose, func(v string) string {
 		return k.payload(k.w.claimsJSON(k.t, idp.Spec{}, map[string]string{"scp": v, "roles": `[]`}))
 	}, `""`, `" "`, `"     "`)...)
