@@ -15,6 +15,7 @@ import (
 const (
 	fetchTimeout = 3 * time.Second // for one document, redirects included
 	maxBody      = 256 << 10       // of one document; Entra's keys take some 20 KB
+	maxHeaders   = 64 << 10        // of one answer; net/http alone would read 10 MB
 	maxRedirects = 3
 )
 
@@ -33,13 +34,14 @@ func newFetcher(client *http.Client) *fetcher {
 
 func ownTransport() *http.Transport {
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: fetchTimeout}).DialContext,
-		TLSHandshakeTimeout:   fetchTimeout,
-		ResponseHeaderTimeout: fetchTimeout,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   1,
-		IdleConnTimeout:       10 * time.Second, // fetches are an hour apart
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: fetchTimeout}).DialContext,
+		TLSHandshakeTimeout:    fetchTimeout,
+		ResponseHeaderTimeout:  fetchTimeout,
+		ForceAttemptHTTP2:      true,
+		MaxResponseHeaderBytes: maxHeaders,
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        10 * time.Second, // fetches are an hour apart
 	}
 }
 

@@ -110,6 +110,8 @@ func (s *keySet) key(ctx context.Context, kid string, judge func() error) (key, 
 		return key{}, err
 	case seen.failing != nil:
 		return key{}, seen.failing // the kid may be a new one that we cannot get
+	case seen.stale:
+		return key{}, &Error{Reason: ReasonKeys, detail: "too old when they came"}
 	}
 	return key{}, refuse(ReasonKey)
 }
