@@ -25,6 +25,25 @@ func (s *stage) jumpAmid(path string, by time.Duration) {
 	})
 }
 
+// A fetch that took a day by the wall clock (a process frozen amid it) brings keys
+// that are over before they are there: that says nothing against a token.
+func TestAClockThatJumpsAmidAFetchMakesNoKeyUnknown(t *testing.T) {
+	for _, by := range clockJumps {
+		for _, path := range []string{"openid-configuration", "/keys"} {
+			t.Run(fmt.Sprint(by, " ", path), func(t *testing.T) {
+				s := newStage()
+				kid := s.ring.kid()
+				s.jumpAmid(path, by)
+				err := s.verify(s.ring.genuine(kid))
+				if reason := ReasonOf(err); reason == ReasonKey || reason == ReasonSignature {
+					t.Errorf("the token amid the jump: %v", err)
+				}
+				s.want(t, "the next token", s.ring.genuine(kid), "good")
+			})
+		}
+	}
+}
+
 // What such a fetch brought is neither kept longer nor does it hide a rotation.
 func TestAClockThatJumpsAmidAFetchChangesNoPromise(t *testing.T) {
 	for _, by := range clockJumps {

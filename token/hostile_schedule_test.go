@@ -195,7 +195,8 @@ func TestWhateverTheScheduleTheKeyPromisesHold(t *testing.T) {
 		for _, k := range s.kids {
 			s.checkGenuine(t, k)
 		}
-		s.clock.Advance(promisedRefresh)
+		s.rotate(1)
+		s.clock.Advance(promisedRefresh) // to the second
 		for _, k := range s.kids {
 			s.checkGenuine(t, k)
 		}

@@ -131,6 +131,27 @@ func retained() uint64 {
 	return m.HeapAlloc
 }
 
+// Failed fetches back off, whoever asks: a provider that is down is not kept down.
+func TestAFloodAtAProviderThatIsDownAsksItRarely(t *testing.T) {
+	for _, warm := range []bool{false, true} {
+		t.Run(fmt.Sprint("warm ", warm), func(t *testing.T) {
+			s := newStage()
+			if warm {
+				s.want(t, "a good token", s.ring.genuine(s.ring.kid()), "good")
+			}
+			s.ring.fail(fault{"down", status(503), status(503)})
+			kidsPerSecond(s, 0, promisedInterval/time.Second)
+			asked := 0
+			for _, n := range s.ring.account().asked {
+				asked += n
+			}
+			if most := int(promisedInterval/promisedBackoff) + 10; asked > most {
+				t.Errorf("it was asked %d times in %v, want %d at most", asked, promisedInterval, most)
+			}
+		})
+	}
+}
+
 // The flood takes what fetches there are; the new key must be found all the same,
 // wherever in the flood its first token comes.
 func TestARotationAmidAFloodIsFoundWithinOneInterval(t *testing.T) {

@@ -192,6 +192,28 @@ func TestABombIsNotUnpackedIntoMemory(t *testing.T) {
 	}
 }
 
+// net/http reads 10 MB of response headers unless it is told otherwise.
+func TestHeadersWithoutEndAreNotReadIntoMemory(t *testing.T) {
+	w := newWire(t, false)
+	w.ring.fail(fault{"headers without end", nil, func(w http.ResponseWriter, _ *http.Request) { onSocket(w, headersWithoutEnd) }})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	w.want(t, "a good token", w.ring.genuine(w.ring.kid()), "outage")
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 4<<20 {
+		t.Errorf("%d KB were allocated", allocated>>10)
+	}
+}
+
+// headersWithoutEnd sends 64 MB of header lines or until the client has had enough.
+func headersWithoutEnd(b *bufio.ReadWriter) {
+	line := "X-More: " + strings.Repeat("x", 1000) + "\r\n"
+	_, err := b.WriteString("HTTP/1.1 200 OK\r\n")
+	for i := 0; err == nil && i < 64<<10; i++ {
+		_, err = b.WriteString(line)
+	}
+}
+
 func TestAProviderThatCannotProveItsNameIsAnOutage(t *testing.T) {
 	w := newWire(t, true)
 	kid := w.ring.kid()
