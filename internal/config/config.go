@@ -142,9 +142,7 @@ const maxKeysFile = 1 << 20
 // checkVerifier checks what verifying callers' tokens needs.
 func (r *reader) checkVerifier(s *Settings) {
 	s.Keys = r.file("OIDC_JWKS_FILE", maxKeysFile)
-	if u, err := url.Parse(s.Authority); err == nil && strings.Trim(u.Path, "/") != "" {
-		r.fault("ENTRA_AUTHORITY", s.Authority, "must have no path: tenants are named in ENTRA_TENANT_IDS")
-	}
+	r.checkAuthority(*s)
 	if s.SimpleResponse && (s.RouteScope || s.ExplicitDeny) {
 		r.fault("HTTP_API_RESPONSE", "simple", "must not be given together with POLICY_SCOPE=route or POLICY_EXPLICIT_DENY=on: a simple response is no policy")
 	}
@@ -168,9 +166,16 @@ func (r *reader) checkVerifier(s *Settings) {
 	}
 }
 
+func (r *reader) checkAuthority(s Settings) {
+	if u, err := url.Parse(s.Authority); err == nil && strings.Trim(u.Path, "/") != "" {
+		r.fault("ENTRA_AUTHORITY", s.Authority, "must have no path: tenants are named in ENTRA_TENANT_IDS")
+	}
+}
+
 // checkAdmin checks what the admin API needs: empty requirements would let
 // everybody in.
 func (r *reader) checkAdmin(s Settings) {
+	r.checkAuthority(s)
 	for name, empty := range map[string]bool{
 		"ADMIN_AUDIENCES":  len(s.Admin.Audiences) == 0,
 		"ADMIN_TENANT_IDS": len(s.Admin.TenantIDs) == 0,
@@ -200,5 +205,14 @@ func (s Settings) Verifier() token.Config {
 	return token.Config{
 		TenantIDs: s.TenantIDs, Authority: s.Authority, STS: s.STS, Audiences: s.Audiences,
 		Issuers: s.Issuers, ClockSkew: s.ClockSkew, Keys: s.Keys,
+	}
+}
+
+// AdminVerifier is what the token package needs to verify the tokens of those
+// who call the admin API: of the tenants and for the audiences of ADMIN_…, and no
+// others.
+func (s Settings) AdminVerifier() token.Config {
+	return token.Config{
+		TenantIDs: s.Admin.TenantIDs, Authority: s.Authority, STS: s.STS, Audiences: s.Admin.Audiences, ClockSkew: s.ClockSkew,
 	}
 }

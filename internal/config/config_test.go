@@ -105,6 +105,24 @@ func containsAny(lines []string, want string) bool {
 	return false
 }
 
+// The admin API verifies tokens of its own tenants for its own audiences alone.
+func TestTheAdminVerifierTakesNothingOfTheAuthorizers(t *testing.T) {
+	env := append(least, "ADMIN_AUDIENCES=api://admin", "ADMIN_TENANT_IDS="+other, "ENTRA_AUTHORITY=https://login.microsoftonline.us",
+		"OIDC_ISSUERS=https://a.example", "CLOCK_SKEW=5s")
+	s, err := config.Load(env, config.AdminAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.AdminVerifier()
+	if strings.Join(c.TenantIDs, " ") != other || strings.Join(c.Audiences, " ") != "api://admin" || c.Issuers != nil ||
+		c.Authority != "https://login.microsoftonline.us" || c.STS != "https://sts.windows.net" || c.ClockSkew != 5*time.Second {
+		t.Errorf("it is %+v", c)
+	}
+	if _, err := config.Load(append(env, "ENTRA_AUTHORITY=https://login.microsoftonline.com/"+other), config.AdminAPI); err == nil || !strings.Contains(err.Error(), "ENTRA_AUTHORITY") {
+		t.Errorf("an authority with a path: %v", err)
+	}
+}
+
 func TestFaultsOfAlgorithmsAndOfTheKeysFile(t *testing.T) {
 	dir := t.TempDir()
 	empty, large := filepath.Join(dir, "empty"), filepath.Join(dir, "large")

@@ -222,10 +222,9 @@ func (s *Stack) fleet(c gateway.Config, flavour gateway.Flavour, main string, kn
 
 // admin makes the admin API with a verifier of its own.
 func (s *Stack) admin() (http.Handler, error) {
-	verifier, err := token.New(token.Config{
-		TenantIDs: s.settings.Admin.TenantIDs, Audiences: s.settings.Admin.Audiences,
-		Authority: s.settings.Authority, STS: s.settings.STS, ClockSkew: s.settings.ClockSkew, Now: s.options.Now,
-	})
+	c := s.settings.AdminVerifier()
+	c.Now = s.options.Now
+	verifier, err := token.New(c)
 	if err != nil {
 		return nil, err
 	}

@@ -30,10 +30,9 @@ func (m *matrix) adminAPI(s store.Store, settings ...string) http.Handler {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	verifier, err := token.New(token.Config{
-		TenantIDs: c.Admin.TenantIDs, Audiences: c.Admin.Audiences,
-		Authority: c.Authority, STS: c.STS, ClockSkew: c.ClockSkew, Now: m.now,
-	})
+	settings := c.AdminVerifier()
+	settings.Now = m.now
+	verifier, err := token.New(settings)
 	if err != nil {
 		m.t.Fatal(err)
 	}
