@@ -168,12 +168,13 @@ func depthAttacks(k *workshop) []attack {
 // different strings become one (RFC 8259, 8.2).
 func surrogateAttacks(k *workshop) []attack {
 	halves := []string{`\ud800`, `\udfff`, `a\ud83d`, `\ude00b`, `\udc00\ud800`, `\ud800\ud800`, `\ud83d\u0041`, `\uD83Dx\uDE00`}
+	replaced := append(halves, "\ufffd", `\ufffd`, "a\ufffdb") // what a parser before us has made of it
 	rows := k.rowsOf("half a character in a name", ReasonPayload, func(v string) string { return k.and(`"x` + v + `":1`) }, halves...)
 	for _, name := range []string{"iss", "aud", "tid", "oid", "ver", "sub", "azp", "uti", "scp", "idtyp"} {
-		rows = append(rows, k.rowsOf("half a character in "+name, ReasonClaimType, func(v string) string { return k.with(name, `"`+v+`"`) }, halves...)...)
+		rows = append(rows, k.rowsOf("half a character in "+name, ReasonClaimType, func(v string) string { return k.with(name, `"`+v+`"`) }, replaced...)...)
 	}
 	for _, name := range []string{"roles", "groups", "aud"} {
-		rows = append(rows, k.rowsOf("half a character in a list, "+name, ReasonClaimType, func(v string) string { return k.with(name, `["api://orders","`+v+`"]`) }, halves...)...)
+		rows = append(rows, k.rowsOf("half a character in a list, "+name, ReasonClaimType, func(v string) string { return k.with(name, `["api://orders","`+v+`"]`) }, replaced...)...)
 	}
 	return rows
 }
