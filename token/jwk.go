@@ -15,7 +15,6 @@ import (
 const (
 	minKeyBits = 2048 // NIST SP 800-131A
 	maxKeyBits = 8192 // more only costs time
-	maxKeys    = 64   // Entra publishes fewer than ten
 )
 
 // key is a published key that may verify something.
@@ -44,12 +43,15 @@ type jwk struct {
 	Crv    string   `json:"crv"`
 	X      string   `json:"x"`
 	Y      string   `json:"y"`
-	D      string   `json:"d"`
+	D      string   `json:"d"` // this and the next ones are of private keys
+	P      string   `json:"p"`
+	Q      string   `json:"q"`
+	K      string   `json:"k"`
 	Ops    []string `json:"key_ops"`
 	Issuer string   `json:"issuer"` // Microsoft's
 }
 
-// parseKeys reads a JWK set by kid. A key that is odd in any way, or for no
+// parseKeys reads a JWK set by kid; how many there are is bounded by maxBody. A key that is odd in any way, or for no
 // algorithm that the issuer may use, is left out and leaves the others alone.
 // Without a single key that may sign for the issuer there is no set: such an
 // answer must never replace good keys.
@@ -64,7 +66,7 @@ func parseKeys(body []byte, allowed algorithms, maySign func(keyIssuer string) b
 	usable := false
 	for _, raw := range set.Keys {
 		var j jwk
-		if len(keys) == maxKeys || json.Unmarshal(raw, &j) != nil {
+		if json.Unmarshal(raw, &j) != nil {
 			continue
 		}
 		k, ok := j.key(allowed)
@@ -84,7 +86,7 @@ func parseKeys(body []byte, allowed algorithms, maySign func(keyIssuer string) b
 // key is the key if it is a signing key of sound size for an allowed algorithm;
 // a published private key is everybody's.
 func (j jwk) key(allowed algorithms) (key, bool) {
-	if j.Kid == "" || len(j.Kid) > maxKeyIDBytes || j.D != "" || j.Use != "" && j.Use != "sig" {
+	if j.Kid == "" || len(j.Kid) > maxKeyIDBytes || j.D+j.P+j.Q+j.K != "" || j.Use != "" && j.Use != "sig" {
 		return key{}, false
 	}
 	if len(j.Ops) > 0 && !slices.Contains(j.Ops, "verify") {

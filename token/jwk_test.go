@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"net/http"
 	"strings"
@@ -80,6 +81,8 @@ func TestOddKeysAreLeftOutAndTheOthersStay(t *testing.T) {
 		{"symmetric", `{"kty":"oct","kid":"` + w.idp.KeyID() + `","k":"AAAA"}`, ReasonKey},
 		{"elliptic curve", `{"kty":"EC","crv":"P-256","kid":"` + w.idp.KeyID() + `"}`, ReasonKey},
 		{"private key published", w.goodJWK(map[string]any{"d": "AQAB"}), ReasonKey},
+		{"a prime of it published", w.goodJWK(map[string]any{"p": "AQAB"}), ReasonKey},
+		{"a secret beside it", w.goodJWK(map[string]any{"k": "AQAB"}), ReasonKey},
 		{"no object", `"key"`, ReasonKey},
 		{"null", `null`, ReasonKey},
 		{"member twice", strings.Replace(w.goodJWK(nil), "{", `{"use":"sig",`, 1), ReasonKey},
@@ -103,6 +106,17 @@ func TestOddKeysAreLeftOutAndTheOthersStay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nobody publishes hundreds; one that did would not lose the last ones.
+func TestTheLastOfManyKeysCounts(t *testing.T) {
+	w := newWorld(t, 2)
+	var keys []string
+	for i := range 300 {
+		keys = append(keys, w.goodJWK(map[string]any{"kid": fmt.Sprint("k", i)}))
+	}
+	w.serveKeys(`{"keys":[` + strings.Join(append(keys, w.goodJWK(nil)), ",") + `]}`)
+	w.wantGood(t, w.good(t))
 }
 
 // The v1 keys may name the tenant's v2 issuer, as Microsoft's own library has it.

@@ -43,7 +43,7 @@ func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 		module + "/store/storetest", module + "/internal/idp", module + "/internal/cli", module + "/internal/dev",
 		module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/tabletest", module + "/internal/lint", module + "/internal/reasons", module + "/bench",
 		"github.com/danielgtaylor", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/getkin",
-		"go.opentelemetry.io", "testing",
+		"go.opentelemetry.io", "github.com/golang-jwt", "testing",
 	}
 	for _, pkg := range links(t, "functions/authorizer") {
 		for _, f := range forbidden {

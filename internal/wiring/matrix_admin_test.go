@@ -30,9 +30,9 @@ func (m *matrix) adminAPI(s store.Store, settings ...string) http.Handler {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	settings := c.AdminVerifier()
-	settings.Now = m.now
-	verifier, err := token.New(settings)
+	verified := c.AdminVerifier()
+	verified.Now = m.now
+	verifier, err := token.New(verified)
 	if err != nil {
 		m.t.Fatal(err)
 	}
