@@ -35,7 +35,7 @@ type Claims struct {
 	TenantID string // tid, Entra only
 	ObjectID string // oid, Entra only
 	Subject  string // sub
-	AppID    string // appid (v1), azp (v2 and others): the client
+	AppID    string // appid (v1), azp (v2), azp or client_id (others): the client
 	Version  string // ver, "1.0" or "2.0", Entra only
 	ID       string // uti (Entra) or jti
 
@@ -83,6 +83,7 @@ const (
 	claimOid
 	claimAzp
 	claimAppid
+	claimClientID
 	claimVer
 	claimIdtyp
 	claimScp
@@ -103,7 +104,7 @@ const (
 )
 
 var claimTexts = [endOfClaims]string{
-	"iss", "aud", "sub", "exp", "nbf", "iat", "jti", "uti", "tid", "oid", "azp", "appid", "ver", "idtyp",
+	"iss", "aud", "sub", "exp", "nbf", "iat", "jti", "uti", "tid", "oid", "azp", "appid", "client_id", "ver", "idtyp",
 	"scp", "scope", "roles", "groups", "hasgroups", "_claim_names", "_claim_sources",
 	"nonce", "at_hash", "c_hash", "s_hash", "token_use", "typ", "events",
 }

@@ -78,7 +78,7 @@ func readOther(r *reader, c *Claims) {
 	if c.Subject == "" {
 		r.fail(ReasonClaimMissing)
 	}
-	c.AppID = r.text(claimAzp)
+	c.AppID = orElse(r.text(claimAzp), r.text(claimClientID)) // OpenID Connect Core 1.0, 2; RFC 9068, 2.2
 	c.ID = r.text(claimJti)
 	for _, s := range r.textOrTexts(claimScope) {
 		c.Scopes = append(c.Scopes, splitWords(s)...)
