@@ -72,10 +72,12 @@ func (a *Authorizer) log(d *decision, err error) error {
 	if f.cause != nil {
 		fields = append(fields, zap.NamedError("cause", f.cause))
 	}
+	measured := []Measurement{{Name: "Failed", Unit: "Count", Value: 1}}
 	if f.Reason == TooLarge {
 		fields = append(fields, zap.Int("maxBytes", a.MaxBytes))
-		fields = append(fields, Metric(a.Now(), "PolicyTooLarge")...)
+		measured = append(measured, Measurement{Name: "PolicyTooLarge", Unit: "Count", Value: 1})
 	}
+	fields = append(fields, Metrics(a.Now(), []string{"reason"}, measured...)...)
 	a.Log.Error("decision", fields...)
 	return f
 }

@@ -237,6 +237,13 @@ func payloadAttacks(t *testing.T, w *world) []attack {
 		{"aud with NUL", set("aud", `"api://orders\u0000"`), ReasonClaimType},
 		{"scp with a tab", set("scp", `"a\torders.admin"`), ReasonClaimType},
 		{"scp with a lone surrogate", set("scp", `"\udfff"`), ReasonClaimType},
+		{"scp with a next line", set("scp", `"a\u0085orders.admin"`), ReasonClaimType},
+		{"role with a line separator", set("roles", `["a\u2028b"]`), ReasonClaimType},
+		{"group written from right to left", set("groups", `["\u202eb"]`), ReasonClaimType},
+		{"scp of 513 words", set("scp", `"`+strings.Repeat("a ", maxList)+`orders.admin"`), ReasonClaimType},
+		{"513 roles", set("roles", `["r"`+strings.Repeat(`,"r"`, maxList)+`]`), ReasonClaimType},
+		{"33 audiences", set("aud", `["api://orders"`+strings.Repeat(`,"a"`, maxAudiences)+`]`), ReasonClaimType},
+		{"129 claims", and(members(maxMembers)), ReasonPayload},
 		{"role with a line break", set("roles", `["a\nb"]`), ReasonClaimType},
 		{"oid is no GUID", set("oid", `"me"`), ReasonClaimType},
 		{"oid in upper case", set("oid", `"`+strings.ToUpper(idp.DefaultObjectID)+`"`), ReasonClaimType},
@@ -265,6 +272,15 @@ func payloadAttacks(t *testing.T, w *world) []attack {
 		rows = append(rows, attack{"no " + name, set(name, ""), ReasonClaimMissing})
 	}
 	return rows
+}
+
+// members are n members that nobody knows.
+func members(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(`"x%d":0`, i)
+	}
+	return strings.Join(list, ",")
 }
 
 func tupleAttacks(t *testing.T, w *world) []attack {
@@ -344,10 +360,15 @@ func purposeAttacks(t *testing.T, w *world) []attack {
 		{"foreign ID token by token_use", foreign(x(map[string]any{"token_use": "id"})), ReasonIDToken},
 		{"foreign ID token by typ", foreign(x(map[string]any{"typ": "ID"})), ReasonIDToken},
 		{"foreign refresh token by typ", foreign(x(map[string]any{"typ": "Refresh"})), ReasonIDToken},
+		{"foreign ID token, for the client that got it", foreign(x(map[string]any{"azp": "https://orders.example", "scp": nil, "roles": nil})), ReasonIDToken},
+		{"the same with its client among the audiences", foreign(x(map[string]any{"azp": "web", "aud": []string{"https://orders.example", "web"}})), ReasonIDToken},
+		{"foreign sub a space", foreign(x(map[string]any{"sub": " "})), ReasonClaimMissing},
+		{"foreign scope of 513 words", foreign(x(map[string]any{"scope": strings.Repeat("a ", maxList) + "b"})), ReasonClaimType},
 		{"foreign token without sub", foreign(x(map[string]any{"sub": nil})), ReasonClaimMissing},
 		{"foreign roles an object", foreign(x(map[string]any{"roles": map[string]any{"a": 1}})), ReasonClaimType},
 		{"no scp, no roles", m(idp.Spec{}), ReasonPurpose},
 		{"scp of spaces", m(idp.Spec{Extra: x(map[string]any{"scp": "   "})}), ReasonPurpose},
+		{"role without a name", m(idp.Spec{App: true, Extra: x(map[string]any{"roles": []string{""}})}), ReasonPurpose},
 		{"roles empty", m(idp.Spec{App: true, Extra: x(map[string]any{"roles": []string{}})}), ReasonPurpose},
 		{"groups alone", m(idp.Spec{Groups: []string{"g"}}), ReasonPurpose},
 		{"application with scp", m(idp.Spec{App: true, Scopes: read, Roles: role}), ReasonKind},

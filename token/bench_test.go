@@ -76,9 +76,17 @@ func (b bench) garbage() []kind {
 	with := func(payload string) string { return part[0] + "." + enc(payload) + "." + part[2] }
 	fill := (token.MaxBytes-len(part[0])-len(part[2])-2)*3/4 - 8
 	claims := `{"iss":"` + b.issuer() + `","x":"`
-	var many strings.Builder
-	for i := 0; many.Len() < fill-20; i++ {
-		fmt.Fprintf(&many, `"%x":1,`, i)
+	list := func(format string, n int) string {
+		items := make([]string, n)
+		for i := range items {
+			items[i] = fmt.Sprintf(format, i)
+		}
+		return strings.Join(items, ",")
+	}
+	now := time.Now().Unix()
+	plausible := fmt.Sprintf(`{"iss":%q,"tid":%q,"oid":%q,"ver":"2.0","azp":"c","iat":%d,"exp":%d`, b.issuer(), b.idp.TenantID(), idp.DefaultObjectID, now, now+3600)
+	unknown := func(payload string) string {
+		return enc(`{"alg":"RS256","kid":"unknown"}`) + "." + enc(payload) + "." + part[2]
 	}
 	return []kind{
 		{"no-JWT", strings.Repeat("A", 1500), token.ReasonNotCompact, 3},
@@ -88,7 +96,11 @@ func (b bench) garbage() []kind {
 		{"unknown-iss", with(`{"iss":"https://evil.example"}`), token.ReasonIssuer, 15},
 		{"8KB-no-JSON", with(strings.Repeat("\xa5", fill)), token.ReasonPayload, 14},
 		{"8KB-no-JSON-at-its-end", with(claims + strings.Repeat("x", fill-len(claims)-2) + `"!`), token.ReasonPayload, 14},
-		{"8KB-name-twice", with("{" + many.String() + `"0":1}`), token.ReasonPayload, 18},
+		{"8KB-many-names", with("{" + list(`"%x":1`, 600) + `}`), token.ReasonPayload, 18},
+		{"128-escaped-names", with(`{"iss":"x",` + list(`"\u0041%x":1`, 127) + `}`), token.ReasonIssuer, 210},
+		{"128-names-to-fold", with(`{"iss":"x",` + list(`"\u017fCo%x":1`, 127) + `}`), token.ReasonIssuer, 210},
+		{"audiences-for-an-unknown-kid", unknown(plausible + `,"scp":"a","aud":[` + list(`"AAAAAAAA-AAAA-4BBB-8CCC-%012d"`, 32) + `]}`), token.ReasonAudience, 150},
+		{"scopes-for-an-unknown-kid", unknown(plausible + `,"aud":"` + b.idp.Audience() + `","scp":"` + strings.Repeat("a ", 2000) + `"}`), token.ReasonClaimType, 60},
 		{"8KB-nested", with(`{"a":` + strings.Repeat("[", fill/2-4) + strings.Repeat("]", fill/2-4) + `}`), token.ReasonPayload, 14},
 	}
 }

@@ -144,22 +144,35 @@ func parsePayload(raw []byte) (*payload, error) {
 	return p, nil
 }
 
-// isTwin reports whether an unknown name folds to a known one. A name in lower
-// case ASCII, as nearly all are, folds to itself.
+// maxClaimText is the length of the longest known name.
+const maxClaimText = len("_claim_sources")
+
+// isTwin reports whether an unknown name folds to a known one, as
+// strings.EqualFold does. Outside ASCII two characters alone fold into it: the
+// long s and the Kelvin sign.
 func isTwin(name []byte) bool {
-	plain := true
-	for _, c := range name {
-		plain = plain && c < utf8.RuneSelf && (c < 'A' || c > 'Z')
-	}
-	if plain {
-		return false
-	}
-	for _, text := range claimTexts {
-		if strings.EqualFold(string(name), text) {
-			return true
+	var folded [maxClaimText]byte
+	n := 0
+	for i := 0; i < len(name); n++ {
+		if n == maxClaimText {
+			return false
 		}
+		r, size := utf8.DecodeRune(name[i:])
+		i += size
+		switch {
+		case 'A' <= r && r <= 'Z':
+			r += 'a' - 'A'
+		case r == '\u017f':
+			r = 's'
+		case r == '\u212a':
+			r = 'k'
+		case r >= utf8.RuneSelf:
+			return false
+		}
+		folded[n] = byte(r)
 	}
-	return false
+	_, known := claimByText[string(folded[:n])]
+	return known
 }
 
 // reader reads typed claims and keeps the first fault, so that the callers read
@@ -197,7 +210,8 @@ func (r *reader) needText(c claim) string {
 	return s
 }
 
-// texts reads an array of strings.
+// texts reads an array of strings; empty ones are left out, since they name
+// nothing.
 func (r *reader) texts(c claim) []string {
 	raw := r.payload[c]
 	if raw == nil {
@@ -206,8 +220,10 @@ func (r *reader) texts(c claim) []string {
 	list := []string{}
 	ok := elements(raw, func(item []byte) bool {
 		s, ok := text(item)
-		list = append(list, s)
-		return ok && !strings.ContainsFunc(s, isControl)
+		if s != "" {
+			list = append(list, s)
+		}
+		return ok && len(list) <= maxList && !strings.ContainsFunc(s, isControl)
 	})
 	if !ok {
 		r.fail(ReasonClaimType)
@@ -230,15 +246,27 @@ func (r *reader) textOrTexts(c claim) []string {
 // words reads a space-delimited list (RFC 6749, 3.3). Only the space separates:
 // strings.Fields would also split at other white space.
 func (r *reader) words(c claim) []string {
-	return splitWords(r.text(c))
+	return r.split(r.text(c))
+}
+
+func (r *reader) split(s string) []string {
+	words := splitWords(s)
+	if len(words) > maxList {
+		r.fail(ReasonClaimType)
+		return nil
+	}
+	return words
 }
 
 func splitWords(s string) []string {
 	if s == "" {
 		return nil
 	}
-	words := make([]string, 0, 1+strings.Count(s, " "))
+	words := make([]string, 0, min(1+strings.Count(s, " "), maxList+1))
 	for w := range strings.SplitSeq(s, " ") {
+		if len(words) > maxList {
+			break // one more than may be, for the caller to see
+		}
 		if w != "" {
 			words = append(words, w)
 		}
@@ -301,4 +329,15 @@ func (r *reader) hasAny(list ...claim) bool {
 	return slices.ContainsFunc(list, func(c claim) bool { return r.payload[c] != nil })
 }
 
-func isControl(c rune) bool { return c < ' ' || c == 0x7f }
+// isControl knows characters that no identifier holds and that make two of them
+// look alike or a line look like two: controls, line and paragraph separators,
+// and those that turn the direction of writing.
+func isControl(c rune) bool {
+	switch {
+	case c < ' ', 0x7f <= c && c <= 0x9f:
+		return true
+	case c == 0x2028, c == 0x2029, 0x202a <= c && c <= 0x202e, 0x2066 <= c && c <= 0x2069:
+		return true
+	}
+	return false
+}

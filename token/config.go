@@ -175,15 +175,19 @@ func canonicalAudience(s string) string {
 	if strings.HasPrefix(s, "api://") {
 		return strings.TrimSuffix(s, "/")
 	}
-	if lower := strings.ToLower(s); isGUID(lower) {
-		return lower
+	if len(s) == lenGUID {
+		if lower := strings.ToLower(s); isGUID(lower) {
+			return lower
+		}
 	}
 	return s
 }
 
+const lenGUID = 36
+
 // isGUID knows a GUID in lower case, as Entra writes them.
 func isGUID(s string) bool {
-	if len(s) != 36 {
+	if len(s) != lenGUID {
 		return false
 	}
 	for i := range len(s) {

@@ -98,9 +98,20 @@ func (s *keySet) land(f *flight, got loaded, err error) Refresh {
 		s.retry = now.Add(min(maxBackoff, firstBackoff<<min(s.failures, 10)))
 		s.failures++
 	}
-	r := Refresh{Issuer: s.issuer.iss, Keys: len(s.keys), Err: err}
-	if !s.fetched.IsZero() {
-		r.Age = max(0, now.Sub(s.fetched))
+	return s.refreshed(now, err)
+}
+
+// refreshed sums up what there is after a fetch.
+func (s *keySet) refreshed(now time.Time, err error) Refresh {
+	r := Refresh{Issuer: s.issuer.iss, Err: err}
+	if s.fetched.IsZero() {
+		return r
+	}
+	r.Age = max(0, now.Sub(s.fetched))
+	for _, k := range s.keys {
+		if k.may && r.Age < maxKeyAge {
+			r.Keys++
+		}
 	}
 	return r
 }

@@ -154,7 +154,7 @@ func TestLookAlikesAndOtherSpacesSayNothing(t *testing.T) {
 		}
 	}
 	for scp, want := range map[string][]string{
-		"a b": {"a", "b"}, "  a   b ": {"a", "b"}, "a\u00a0b": {"a\u00a0b"}, "a\u2003b": {"a\u2003b"}, "a\u2028b c": {"a\u2028b", "c"}, "a,b": {"a,b"}, "a+b": {"a+b"}, "a;b": {"a;b"},
+		"a b": {"a", "b"}, "  a   b ": {"a", "b"}, "a\u00a0b": {"a\u00a0b"}, "a\u2003b": {"a\u2003b"}, "a,b": {"a,b"}, "a+b": {"a+b"}, "a;b": {"a;b"},
 		"ORDERS.READ": {"ORDERS.READ"}, "a a": {"a", "a"}, "\u3000": {"\u3000"}, "api://orders/orders.read": {"api://orders/orders.read"},
 	} {
 		text, err := json.Marshal(scp)

@@ -66,6 +66,14 @@ func TestEveryGenuineKindOfTokenPasses(t *testing.T) {
 			return c.TenantID == "" && c.ObjectID == "" && c.Version == "" && c.PrincipalID() == "other.example:alice" && c.ID == "1"
 		}},
 		{"foreign, Keycloak's access token with a nonce", w.other, other(map[string]any{"typ": "Bearer", "nonce": "n"}), nil},
+		{"512 scopes, and spaces", w.idp, idp.Spec{Extra: map[string]any{"scp": strings.Repeat(" a ", maxList)}}, func(c Claims) bool { return len(c.Scopes) == maxList }},
+		{"32 audiences", w.idp, idp.Spec{Scopes: read, Extra: map[string]any{"aud": append(slices.Repeat([]string{"a"}, maxAudiences-1), apiAudience)}}, nil},
+		{"512 roles", w.idp, idp.Spec{App: true, Roles: slices.Repeat([]string{"r"}, maxList)}, func(c Claims) bool { return len(c.Roles) == maxList }},
+		{"a role without a name among others", w.idp, idp.Spec{App: true, Roles: []string{"", "Reader", ""}}, func(c Claims) bool { return slices.Equal(c.Roles, []string{"Reader"}) }},
+		{"foreign, its own client among the audiences, with a scope", w.other, other(map[string]any{"azp": "web", "aud": []string{"https://orders.example", "web"}, "scope": "a"}), nil},
+		{"foreign, the same by RFC 9068", w.other, other(map[string]any{"azp": "web", "client_id": "web", "aud": []string{"https://orders.example", "web"}}), nil},
+		{"foreign, the same by Keycloak's typ", w.other, other(map[string]any{"azp": "web", "typ": "Bearer", "aud": []string{"https://orders.example", "web"}}), nil},
+		{"foreign, a workload without a client", w.other, other(map[string]any{"azp": nil, "sub": "repo:octo/app"}), nil},
 		{"foreign, Cognito's access token", w.other, other(map[string]any{"token_use": "access"}), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -56,10 +56,12 @@ func (is *issuer) findKeys(ctx context.Context, f *fetcher) (*url.URL, error) {
 }
 
 // checkJWKSURI pins the keys of Entra to the host of the authority (the cloud);
-// other issuers do keep their keys elsewhere (Google).
+// other issuers do keep their keys elsewhere (Google). Plain http to this machine
+// is for a provider that is on it: others must not send us to what listens here,
+// such as Lambda's Runtime API.
 func (is *issuer) checkJWKSURI(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
-	if err != nil || !fetchable(u) {
+	if err != nil || !fetchable(u) || u.Scheme == "http" && !strings.HasPrefix(is.discovery, "http:") {
 		return nil, &Error{Reason: ReasonDiscovery, detail: "jwks_uri is not https"}
 	}
 	if is.entra() && !strings.EqualFold(u.Host, hostOf(is.discovery)) {
@@ -89,35 +91,26 @@ func (is *issuer) libraryConfig() *oidc.Config {
 	}
 }
 
-// checkSignature runs go-oidc over the token with a key set made for this call.
-// Its error is ours: an outage or a refusal by key. Where the signature is good,
-// library says whether go-oidc refused the token for something else; our own
-// rules then have the word first, since they can name theirs.
-func (is *issuer) checkSignature(ctx context.Context, t gated, judge func() error) (library bool, err error) {
-	call := &signatureCheck{token: t, keys: is.keys, judge: judge, err: refuse(ReasonLibrary)}
-	_, refusal := oidc.NewVerifier(is.iss, call, is.library).Verify(ctx, t.raw)
-	return refusal != nil, call.err
+// secondOpinion has go-oidc read a token whose signature was found to be good. A
+// forgery never comes so far: go-oidc takes as long for it as the signature does.
+// An error here is not yet the answer: our own rules can name theirs.
+func (is *issuer) secondOpinion(ctx context.Context, t gated) error {
+	_, err := oidc.NewVerifier(is.iss, verified(t), is.library).Verify(ctx, t.raw)
+	return err
 }
 
-// signatureCheck is an oidc.KeySet for one token. It keeps its error, because
-// go-oidc wraps it with %v: an outage and a forgery would look alike. The error
-// is there from the start, so that not being asked is not success.
-type signatureCheck struct {
-	token gated
-	keys  *keySet
-	judge func() error
-	err   error
-}
+// verified is an oidc.KeySet for one token, whose signature is good.
+type verified gated
 
-// VerifySignature takes the token that the gate decoded; raw is the same text.
-func (c *signatureCheck) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
-	if raw == c.token.raw {
-		c.err = c.keys.verify(ctx, c.token, c.judge)
+// VerifySignature gives the payload of that very token and knows no other.
+func (v verified) VerifySignature(_ context.Context, raw string) ([]byte, error) {
+	if raw != v.raw {
+		return nil, refuse(ReasonLibrary)
 	}
-	return c.token.payload, c.err
+	return v.payload, nil
 }
 
-var _ oidc.KeySet = (*signatureCheck)(nil)
+var _ oidc.KeySet = verified{}
 
 // describe is a text of our own for a failed fetch.
 func describe(err error, otherwise string) string {

@@ -1,9 +1,10 @@
 package token
 
 import (
-	"encoding/json"
+	"bytes"
 	"hash/maphash"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -18,7 +19,11 @@ const (
 	// maxDepth bounds nesting; tokens of real issuers nest three deep.
 	maxDepth = 32
 	// maxMembers bounds an object: 8 KB could hold more, no real token does.
-	maxMembers = 256
+	maxMembers = 128
+	// maxList bounds what one claim lists, maxAudiences what aud does, for the same
+	// reason. Entra lists 200 groups at most, and one audience.
+	maxList      = 512
+	maxAudiences = 32
 )
 
 // object visits the members of a JSON object that fills the text, with decoded
@@ -91,30 +96,88 @@ func elements(text []byte, visit func(value []byte) bool) bool {
 	}
 }
 
-// text decodes a JSON string. The decoder makes U+FFFD of lone surrogates, so
-// that two strings could become one: such a string is refused.
+// text decodes a JSON string. Half a surrogate would become U+FFFD, so that two
+// strings could become one: a string that holds either is refused.
 func text(raw []byte) (string, bool) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", false
 	}
 	b, ok := unquote(raw)
-	return string(b), ok && !strings.ContainsRune(string(b), utf8.RuneError)
+	if !ok || bytes.Contains(b, replacement) {
+		return "", false
+	}
+	return string(b), true
 }
 
+var replacement = []byte(string(utf8.RuneError))
+
 // unquote takes a scanned string out of its quotes. One without escapes, as
-// nearly all are, stays where it is.
+// nearly all are, stays where it is. It refuses half surrogates.
 func unquote(raw []byte) ([]byte, bool) {
-	for _, c := range raw {
+	inner := raw[1 : len(raw)-1]
+	first := bytes.IndexByte(inner, '\\')
+	if first < 0 {
+		return inner, true
+	}
+	out := append(make([]byte, 0, len(inner)), inner[:first]...)
+	for i := first; i < len(inner); {
+		c := inner[i]
 		if c != '\\' {
+			out = append(out, c)
+			i++
 			continue
 		}
-		var s string
-		if json.Unmarshal(raw, &s) != nil || strings.ContainsRune(s, utf8.RuneError) {
-			return nil, false
+		if c = inner[i+1]; c != 'u' {
+			out = append(out, unescaped(c))
+			i += 2
+			continue
 		}
-		return []byte(s), true
+		r := hex4(inner[i+2:])
+		i += 6
+		if utf16.IsSurrogate(r) {
+			if len(inner)-i < 6 || inner[i] != '\\' || inner[i+1] != 'u' {
+				return nil, false
+			}
+			if r = utf16.DecodeRune(r, hex4(inner[i+2:])); r == utf8.RuneError {
+				return nil, false
+			}
+			i += 6
+		}
+		out = utf8.AppendRune(out, r)
 	}
-	return raw[1 : len(raw)-1], true
+	return out, true
+}
+
+// unescaped is what the letter behind a backslash stands for.
+func unescaped(c byte) byte {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return c // " \ /
+}
+
+// hex4 reads four hexadecimal digits that the scanner has found to be such.
+func hex4(digits []byte) rune {
+	var r rune
+	for _, c := range digits[:4] {
+		switch {
+		case c <= '9':
+			c -= '0'
+		default:
+			c = c&^0x20 - 'A' + 10
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
 }
 
 // The scanners take a text and where in it something must begin, and give where

@@ -43,18 +43,24 @@ type jwk struct {
 	Crv    string   `json:"crv"`
 	X      string   `json:"x"`
 	Y      string   `json:"y"`
-	D      string   `json:"d"` // this and the next ones are of private keys
-	P      string   `json:"p"`
-	Q      string   `json:"q"`
-	K      string   `json:"k"`
 	Ops    []string `json:"key_ops"`
 	Issuer string   `json:"issuer"` // Microsoft's
+
+	// What only private and secret keys have (RFC 7518, 6.2.2, 6.3.2, 6.4).
+	D   json.RawMessage `json:"d"`
+	P   json.RawMessage `json:"p"`
+	Q   json.RawMessage `json:"q"`
+	DP  json.RawMessage `json:"dp"`
+	DQ  json.RawMessage `json:"dq"`
+	QI  json.RawMessage `json:"qi"`
+	Oth json.RawMessage `json:"oth"`
+	K   json.RawMessage `json:"k"`
 }
 
-// parseKeys reads a JWK set by kid; how many there are is bounded by maxBody. A key that is odd in any way, or for no
-// algorithm that the issuer may use, is left out and leaves the others alone.
-// Without a single key that may sign for the issuer there is no set: such an
-// answer must never replace good keys.
+// parseKeys reads a JWK set by kid; its size is the caller's to bound. A key that
+// is odd in any way, or for no algorithm that the issuer may use, is left out and
+// leaves the others alone. Without a single key that may sign for the issuer
+// there is no set: such an answer must never replace good keys.
 func parseKeys(body []byte, allowed algorithms, maySign func(keyIssuer string) bool) (map[string]key, bool) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -83,10 +89,21 @@ func parseKeys(body []byte, allowed algorithms, maySign func(keyIssuer string) b
 	return keys, usable
 }
 
+// private reports whether anything of a private or secret key is published. Each
+// of these gives the whole of it: the factors follow from dp alone.
+func (j jwk) private() bool {
+	for _, member := range []json.RawMessage{j.D, j.P, j.Q, j.DP, j.DQ, j.QI, j.Oth, j.K} {
+		if member != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // key is the key if it is a signing key of sound size for an allowed algorithm;
 // a published private key is everybody's.
 func (j jwk) key(allowed algorithms) (key, bool) {
-	if j.Kid == "" || len(j.Kid) > maxKeyIDBytes || j.D+j.P+j.Q+j.K != "" || j.Use != "" && j.Use != "sig" {
+	if j.Kid == "" || len(j.Kid) > maxKeyIDBytes || j.private() || j.Use != "" && j.Use != "sig" {
 		return key{}, false
 	}
 	if len(j.Ops) > 0 && !slices.Contains(j.Ops, "verify") {

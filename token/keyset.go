@@ -63,8 +63,8 @@ func (s *keySet) seed(keys map[string]key) {
 // Refresh is one fetch of an issuer's keys that ended.
 type Refresh struct {
 	Issuer string
-	Keys   int           // that are kept
-	Age    time.Duration // of those keys: 0 after a good fetch
+	Keys   int           // that may verify its tokens now; 0 = all fail
+	Age    time.Duration // of those keys, 0 after a good fetch
 	Err    error         // an *Error (ErrUnavailable) where it went wrong
 }
 

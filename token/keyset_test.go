@@ -273,12 +273,20 @@ func TestDiscoveryIsReadAgainAfterADay(t *testing.T) {
 	}
 }
 
-// What never came to a key is not signed.
-func TestATokenThatGoOIDCCannotReadIsRefused(t *testing.T) {
+// go-oidc is told that a signature is good of one token alone.
+func TestGoOIDCLearnsOfNoOtherToken(t *testing.T) {
 	w := newWorld(t, 2)
-	_, err := w.keysOf().issuer.checkSignature(context.Background(), gated{raw: "x", head: head{kid: w.idp.KeyID(), alg: rs256}}, nil)
-	if ReasonOf(err) != ReasonLibrary {
-		t.Errorf("got %v", err)
+	g, err := gate(w.good(t), onlyRS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if payload, err := verified(g).VerifySignature(context.Background(), g.raw); err != nil || string(payload) != string(g.payload) {
+		t.Errorf("of its own: %v", err)
+	}
+	for _, raw := range []string{"", g.raw + "A", g.raw[:len(g.raw)-1], w.good(t)} {
+		if payload, err := verified(g).VerifySignature(context.Background(), raw); ReasonOf(err) != ReasonLibrary || payload != nil {
+			t.Errorf("of another: %v", err)
+		}
 	}
 }
 

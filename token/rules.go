@@ -1,6 +1,7 @@
 package token
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,6 +25,9 @@ func (is *issuer) claims(p *payload, now time.Time, skew time.Duration) (Claims,
 	}
 	c.End = c.Expires.Add(skew)
 	audiences := r.textOrTexts(claimAud)
+	if len(audiences) > maxAudiences {
+		return Claims{}, refuse(ReasonClaimType)
+	}
 	if is.entra() {
 		is.readEntra(r, &c)
 	} else {
@@ -75,14 +79,12 @@ func (is *issuer) readEntra(r *reader, c *Claims) {
 // readOther takes scope as a string (RFC 9068, 2.2.3) or as an array, which some
 // issuers write; sub stands for the principal and is needed.
 func readOther(r *reader, c *Claims) {
-	if c.Subject == "" {
+	if strings.TrimSpace(c.Subject) == "" {
 		r.fail(ReasonClaimMissing)
 	}
 	c.AppID = orElse(r.text(claimAzp), r.text(claimClientID)) // OpenID Connect Core 1.0, 2; RFC 9068, 2.2
 	c.ID = r.text(claimJti)
-	for _, s := range r.textOrTexts(claimScope) {
-		c.Scopes = append(c.Scopes, splitWords(s)...)
-	}
+	c.Scopes = r.split(strings.Join(r.textOrTexts(claimScope), " "))
 	c.Roles = r.textOrTexts(claimRoles)
 	c.Groups = r.textOrTexts(claimGroups)
 }
@@ -121,7 +123,7 @@ func (is *issuer) checkPurpose(r *reader, c *Claims) Reason {
 		return ReasonIDToken
 	}
 	if !is.entra() {
-		return checkOtherPurpose(r)
+		return c.checkOtherPurpose(r)
 	}
 	if r.hasAny(claimNonce) {
 		return ReasonIDToken
@@ -131,7 +133,11 @@ func (is *issuer) checkPurpose(r *reader, c *Claims) Reason {
 
 // checkOtherPurpose reads Keycloak's typ and Cognito's token_use. Keycloak before
 // version 25 put a nonce into access tokens too, with typ Bearer.
-func checkOtherPurpose(r *reader) Reason {
+//
+// Nothing says in general what a token is for. One that names nothing that it
+// grants, and is for the very client that got it, has the shape of an ID token
+// (OpenID Connect Core 1.0, 2); RFC 9068's access tokens have a client_id.
+func (c *Claims) checkOtherPurpose(r *reader) Reason {
 	typ, use := r.text(claimTyp), r.text(claimTokenUse)
 	switch {
 	case use != "" && use != "access":
@@ -139,6 +145,10 @@ func checkOtherPurpose(r *reader) Reason {
 	case typ != "" && !strings.EqualFold(typ, "Bearer") && !accessTokenType(typ):
 		return ReasonIDToken
 	case r.hasAny(claimNonce) && !strings.EqualFold(typ, "Bearer"):
+		return ReasonIDToken
+	case typ != "" || use != "" || len(c.Scopes)+len(c.Roles) > 0 || r.hasAny(claimClientID):
+		return ""
+	case slices.Contains(r.textOrTexts(claimAud), c.AppID):
 		return ReasonIDToken
 	}
 	return ""

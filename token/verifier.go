@@ -76,15 +76,17 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Claims, error) {
 		return Claims{}, refuse(ReasonAlgorithm)
 	}
 	judge := func() (Claims, error) { return is.claims(p, v.now(), v.skew) }
-	library, err := is.checkSignature(ctx, t, func() error { _, err := judge(); return err })
-	if err != nil {
+	if err := is.keys.verify(ctx, t, func() error { _, err := judge(); return err }); err != nil {
 		return Claims{}, err
 	}
 	claims, err := judge() // now: a fetch may have taken its time
-	if err == nil && library {
+	if err != nil {
+		return Claims{}, err
+	}
+	if is.secondOpinion(ctx, t) != nil {
 		return Claims{}, refuse(ReasonLibrary)
 	}
-	return claims, err
+	return claims, nil
 }
 
 // issuerOf chooses by the iss that nobody has verified yet: its keys will be

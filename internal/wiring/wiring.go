@@ -75,19 +75,29 @@ func New(s config.Settings, source Source, log *zap.Logger, now func() time.Time
 	return &Parts{Authorizer: auth, Verifier: verifier, Tables: tables, source: source, log: log}, nil
 }
 
-// logRefresh tells of a fetch of keys. The age is measured after good ones too,
-// so that an alarm on it ends.
+// logRefresh tells of a fetch of keys. Their age is measured after good fetches
+// too, so that an alarm on it ends; where there are none, every token of the
+// issuer fails, and that is what is counted (Failed).
 func logRefresh(log *zap.Logger, at time.Time, r token.Refresh) {
-	measured := []authorizer.Measurement{{Name: "KeyAge", Unit: "Seconds", Value: int64(r.Age / time.Second)}}
+	var measured []authorizer.Measurement
+	if r.Keys > 0 {
+		measured = append(measured, authorizer.Measurement{Name: "KeyAge", Unit: "Seconds", Value: int64(r.Age / time.Second)})
+	}
 	if r.Err != nil {
 		measured = append(measured, authorizer.Measurement{Name: "KeyRefreshFailed", Unit: "Count", Value: 1})
 	}
 	fields := append(authorizer.Metrics(at, nil, measured...), zap.String("issuer", r.Issuer), zap.Int("keys", r.Keys))
 	if r.Err != nil {
-		log.Warn("keys not refreshed, known ones go on for a day", append(fields, zap.Error(r.Err))...)
-		return
+		fields = append(fields, zap.Error(r.Err))
 	}
-	log.Info("keys refreshed", fields...)
+	switch {
+	case r.Err == nil:
+		log.Info("keys refreshed", fields...)
+	case r.Keys > 0:
+		log.Warn("keys not refreshed, those that are known go on for a day", fields...)
+	default:
+		log.Error("no keys, tokens of this issuer fail", fields...)
+	}
 }
 
 // prefetched bounds how many tables are loaded before the first request.
