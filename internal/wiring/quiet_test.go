@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -26,6 +27,7 @@ type quiet struct {
 	parts    *wiring.Parts
 	provider *idp.Provider
 	lie      string // answered in place of everything, if not empty
+	ahead    time.Duration
 	log      bytes.Buffer
 }
 
@@ -54,7 +56,7 @@ func newQuiet(t *testing.T) *quiet {
 		t.Fatal(err)
 	}
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.Lock(zapcore.AddSync(&q.log)), zapcore.DebugLevel)
-	if q.parts, err = wiring.New(settings, s, zap.New(core), nil); err != nil {
+	if q.parts, err = wiring.New(settings, s, zap.New(core), func() time.Time { return time.Now().Add(q.ahead) }); err != nil {
 		t.Fatal(err)
 	}
 	return q
@@ -186,18 +188,49 @@ func TestRefusalsAndKeysAreMeasured(t *testing.T) {
 	}
 }
 
-// TestAFailedRefreshIsSeenBeforeItHurts: each issuer's, with what to alarm on.
+// TestAFailedRefreshIsSeenBeforeItHurts: keys that age are a warning with their
+// age, keys that are gone an error, and then each request that fails counts.
 func TestAFailedRefreshIsSeenBeforeItHurts(t *testing.T) {
-	fresh := newQuiet(t)
-	fresh.provider.Fail(idp.Down)
-	fresh.parts.Prefetch(t.Context())
+	q := newQuiet(t)
+	raw, err := q.provider.Mint(idp.Spec{Scopes: []string{"read"}, Life: 28 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.ask(t, raw)
+	q.provider.Fail(idp.Down)
+	for _, step := range []struct {
+		ahead  time.Duration
+		level  string
+		age    any
+		keys   float64
+		failed any
+	}{{2 * time.Hour, "warn", 7200.0, 1, nil}, {23 * time.Hour, "error", nil, 0, 1.0}} {
+		q.ahead += step.ahead
+		q.log.Reset()
+		q.ask(t, raw)
+		lines := q.lines(t)
+		refresh, decision := lines[0], lines[len(lines)-1]
+		if refresh["KeyRefreshFailed"] != 1.0 || refresh["level"] != step.level || refresh["KeyAge"] != step.age || refresh["keys"] != step.keys || refresh["issuer"] == "" {
+			t.Errorf("%v on: %v", q.ahead, refresh)
+		}
+		if decision["msg"] != "decision" || decision["Failed"] != step.failed {
+			t.Errorf("%v on: %v", q.ahead, decision)
+		}
+	}
+}
+
+// TestAColdStartWithoutKeysIsAnErrorForEachIssuer.
+func TestAColdStartWithoutKeysIsAnErrorForEachIssuer(t *testing.T) {
+	q := newQuiet(t)
+	q.provider.Fail(idp.Down)
+	q.parts.Prefetch(t.Context())
 	failed := 0
-	for _, line := range fresh.lines(t) {
-		if line["KeyRefreshFailed"] == float64(1) && line["level"] == "warn" && line["issuer"] != "" {
+	for _, line := range q.lines(t) {
+		if line["KeyRefreshFailed"] == 1.0 && line["level"] == "error" && line["KeyAge"] == nil {
 			failed++
 		}
 	}
 	if failed != 2 { // v1 and v2
-		t.Errorf("%d failed refreshes in %s", failed, fresh.log.String())
+		t.Errorf("%d failed refreshes in %s", failed, q.log.String())
 	}
 }
