@@ -18,7 +18,7 @@ const (
 )
 
 const (
-	maxSkew   = 10 * time.Minute
+	maxSkew   = 5 * time.Minute // Microsoft's own libraries have 5
 	wellKnown = "/.well-known/openid-configuration"
 )
 
@@ -54,6 +54,7 @@ type Config struct {
 }
 
 var (
+	// Microsoft: "Microsoft Entra authentication & national clouds".
 	entraHosts = []string{
 		"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
 		"login.microsoft.com", "login.windows.net", "sts.windows.net", "sts.chinacloudapi.cn", "login.chinacloudapi.cn",
@@ -75,10 +76,16 @@ func (c Config) issuers() ([]*issuer, error) {
 	list = append(list, c.entraIssuers(&faults, authority, sts)...)
 	for i, other := range c.Issuers {
 		name := fmt.Sprintf("Issuers[%d]", i)
-		list = append(list, other.issuer(&faults, name, []string{hostOf(authority), hostOf(sts)}))
+		var tenants []string // hosts
+		if len(c.TenantIDs) > 0 {
+			tenants = []string{hostOf(authority), hostOf(sts)}
+		}
+		list = append(list, other.issuer(&faults, name, tenants))
 	}
 	faults.duplicates(list)
-	faults.seed(c.Keys, list)
+	for _, err := range seed(c.Keys, list) {
+		faults.add("Keys (OIDC_JWKS_FILE): %w", err)
+	}
 	return list, errors.Join(faults...)
 }
 
@@ -106,7 +113,7 @@ func (o OIDCIssuer) issuer(faults *faults, name string, entra []string) *issuer 
 	faults.url(name+".Issuer", o.Issuer)
 	host := hostOf(o.Issuer)
 	bare, _, _ := strings.Cut(host, ":") // an Entra host stays one with a port
-	if slices.Contains(entraHosts, bare) || slices.Contains(entra, host) {
+	if IsEntraHost(bare) || slices.Contains(entra, host) {
 		faults.add("%s.Issuer: %q is an Entra host: give its tenant in TenantIDs", name, o.Issuer)
 	}
 	discovery := strings.TrimSuffix(orElse(o.DiscoveryURL, o.Issuer), wellKnown)
@@ -184,6 +191,10 @@ func canonicalAudience(s string) string {
 }
 
 const lenGUID = 36
+
+// IsEntraHost reports whether a host is one of Entra's, whose issuers are named by
+// their tenants (Config.TenantIDs).
+func IsEntraHost(host string) bool { return slices.Contains(entraHosts, strings.ToLower(host)) }
 
 // isGUID knows a GUID in lower case, as Entra writes them.
 func isGUID(s string) bool {

@@ -37,7 +37,9 @@ func TestNewReportsEveryFaultAtOnce(t *testing.T) {
 		{"issuer without audience", Config{Issuers: []OIDCIssuer{{Issuer: "https://id.example"}}}, []string{"Issuers[0].Audiences"}},
 		{"issuer a template", Config{Issuers: []OIDCIssuer{{Issuer: "https://id.example/{tenant}", Audiences: []string{"a"}}}}, []string{"template"}},
 		{"issuer on Microsoft's host", Config{Issuers: []OIDCIssuer{{Issuer: "https://login.microsoftonline.com/" + otherTenant + "/v2.0", Audiences: []string{"a"}}}}, []string{"Entra host"}},
-		{"issuer on the configured authority", Config{Authority: "https://login.example", Issuers: []OIDCIssuer{{Issuer: "https://LOGIN.example/x", Audiences: []string{"a"}}}}, []string{"Entra host"}},
+		{"issuer on the configured authority", Config{TenantIDs: tenant, Audiences: []string{"a"}, Authority: "https://login.example", Issuers: []OIDCIssuer{{Issuer: "https://LOGIN.example/x", Audiences: []string{"a"}}}}, []string{"Entra host"}},
+		{"issuer on an Entra host with a port", Config{Issuers: []OIDCIssuer{{Issuer: "https://login.microsoftonline.com:443/x", Audiences: []string{"a"}}}}, []string{"Entra host"}},
+		{"issuer where tenants would be, without one", Config{Authority: "https://login.example", Issuers: []OIDCIssuer{{Issuer: "https://login.example", Audiences: []string{"a"}}}}, nil},
 		{"discovery over http", Config{Issuers: []OIDCIssuer{{Issuer: "https://id.example", DiscoveryURL: "http://id.example", Audiences: []string{"a"}}}}, []string{"DiscoveryURL"}},
 		{"several", Config{TenantIDs: []string{"x", "y"}, ClockSkew: -1, Authority: "ftp://a"}, []string{"TenantIDs[0]", "TenantIDs[1]", "ClockSkew", "Authority", "Audiences"}},
 	} {

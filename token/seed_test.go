@@ -84,6 +84,33 @@ func TestGivenKeysOfOneIssuerVerifyNoOther(t *testing.T) {
 	w.wantUnavailable(t, mint(t, w.idp, idp.Spec{Issuer: w.otherIssuer(), Audience: "https://orders.example"}))
 }
 
+func (w *world) v1() string { return w.idp.STS() + "/" + w.idp.TenantID() + "/" }
+
+// A v1 issuer that is named has keys of its own alone.
+func TestGivenKeysOfTheV1IssuerAreItsOwn(t *testing.T) {
+	w := newWorld(t, 2)
+	stranger := newProvider(t, idp.Options{BaseURL: "https://login.example", Audience: apiAudience, Now: w.clock.Now})
+	other := &world{idp: stranger}
+	w.seeded(t, `{"`+w.v2()+`":`+w.set()+`,"`+w.v1()+`":`+other.set()+`}`)
+	w.idp.Fail(idp.Down)
+	w.wantGood(t, w.good(t))
+	w.wantUnavailable(t, mint(t, w.idp, idp.Spec{Version: "1.0", Scopes: []string{"a"}}))
+}
+
+// A fault is told once, although a tenant has two issuers.
+func TestAFaultOfGivenKeysIsToldOnce(t *testing.T) {
+	w := newWorld(t, 2)
+	c := w.config()
+	tenantAlone(&c)
+	c.Keys = []byte(`{"keys":[]}`)
+	if faults := c.CheckKeys(); len(faults) != 1 {
+		t.Errorf("faults: %v", faults)
+	}
+	if c.Keys = []byte(w.set()); len(c.CheckKeys()) != 0 {
+		t.Errorf("good keys: %v", c.CheckKeys())
+	}
+}
+
 func TestFaultsOfGivenKeysStopTheStart(t *testing.T) {
 	w := newWorld(t, 2)
 	for _, c := range []struct{ name, keys, want string }{
@@ -92,10 +119,12 @@ func TestFaultsOfGivenKeysStopTheStart(t *testing.T) {
 		{"an issuer twice", `{"` + w.v2() + `":{},"` + w.v2() + `":{}}`, "none twice"},
 		{"for nobody in particular", w.set(), "several issuers"},
 		{"of a stranger", `{"https://evil.example":` + w.set() + `}`, "no configured issuer"},
-		{"none", `{"` + w.v2() + `":{"keys":[]}}`, "no usable key"},
-		{"of another issuer", `{"` + w.v2() + `":{"keys":[` + w.goodJWK(map[string]any{"issuer": "https://x.example"}) + `]}}`, "no usable key"},
-		{"a private one", `{"` + w.v2() + `":{"keys":[` + w.goodJWK(map[string]any{"d": "AQAB"}) + `]}}`, "no usable key"},
-		{"too large", `{"x":"` + strings.Repeat("x", maxSeed) + `"}`, "more than"},
+		{"v1's alone, and none", `{"` + w.v1() + `":{"keys":[]}}`, "that is usable"},
+		{"none", `{"` + w.v2() + `":{"keys":[]}}`, "that is usable"},
+		{"of another issuer", `{"` + w.v2() + `":{"keys":[` + w.goodJWK(map[string]any{"issuer": "https://x.example"}) + `]}}`, "that is usable"},
+		{"a private one", `{"` + w.v2() + `":{"keys":[` + w.goodJWK(map[string]any{"d": "AQAB"}) + `]}}`, "that is usable"},
+		{"too large", `{"x":"` + strings.Repeat("x", MaxKeysBytes) + `"}`, "at most"},
+		{"an empty object", `{}`, "must be a JSON object"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := w.config()

@@ -136,13 +136,11 @@ func (r *reader) settings() Settings {
 	return s
 }
 
-// maxKeysFile bounds OIDC_JWKS_FILE: what an issuer publishes takes 20 KB.
-const maxKeysFile = 1 << 20
-
 // checkVerifier checks what verifying callers' tokens needs.
 func (r *reader) checkVerifier(s *Settings) {
-	s.Keys = r.file("OIDC_JWKS_FILE", maxKeysFile)
 	r.checkAuthority(*s)
+	r.checkIssuers(*s)
+	r.checkKeys(s)
 	if s.SimpleResponse && (s.RouteScope || s.ExplicitDeny) {
 		r.fault("HTTP_API_RESPONSE", "simple", "must not be given together with POLICY_SCOPE=route or POLICY_EXPLICIT_DENY=on: a simple response is no policy")
 	}
@@ -169,6 +167,32 @@ func (r *reader) checkVerifier(s *Settings) {
 func (r *reader) checkAuthority(s Settings) {
 	if u, err := url.Parse(s.Authority); err == nil && strings.Trim(u.Path, "/") != "" {
 		r.fault("ENTRA_AUTHORITY", s.Authority, "must have no path: tenants are named in ENTRA_TENANT_IDS")
+	}
+}
+
+// checkIssuers keeps OIDC_ISSUERS off the host that the tenants are on: whose
+// tid and oid count must not hang on how an issuer was configured.
+func (r *reader) checkIssuers(s Settings) {
+	for _, i := range s.Issuers {
+		if u, err := url.Parse(i.Issuer); err == nil && len(s.TenantIDs) > 0 && (sameHost(u, s.Authority) || sameHost(u, s.STS)) {
+			r.fault("OIDC_ISSUERS", i.Issuer, "must not be on the host of ENTRA_AUTHORITY or ENTRA_STS: put its tenant into ENTRA_TENANT_IDS")
+		}
+	}
+}
+
+func sameHost(u *url.URL, other string) bool {
+	o, err := url.Parse(other)
+	return err == nil && strings.EqualFold(u.Host, o.Host)
+}
+
+// checkKeys reads OIDC_JWKS_FILE. What is in it can be judged where the issuers
+// are right.
+func (r *reader) checkKeys(s *Settings) {
+	s.Keys = r.file("OIDC_JWKS_FILE", token.MaxKeysBytes)
+	c := s.Verifier()
+	c.ClockSkew = 0 // judged by itself
+	for _, err := range c.CheckKeys() {
+		r.fault("OIDC_JWKS_FILE", r.values["OIDC_JWKS_FILE"], err.Error())
 	}
 }
 

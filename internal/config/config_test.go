@@ -1,6 +1,10 @@
 package config_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,9 +38,24 @@ func TestTheLeastSettingsAndTheirDefaults(t *testing.T) {
 	}
 }
 
+// jwk is a public key as issuers publish it.
+func jwk(t *testing.T) string {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(map[string]string{"kty": "RSA", "kid": "k", "e": "AQAB", "n": base64.RawURLEncoding.EncodeToString(private.N.Bytes())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 func TestAllSettingsAreRead(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys.json")
-	if err := os.WriteFile(keys, []byte(`{"keys":[]}`), 0o600); err != nil {
+	text := `{"https://a.example":{"keys":[` + jwk(t) + `]}}`
+	if err := os.WriteFile(keys, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, err := config.Load([]string{
@@ -55,7 +74,7 @@ func TestAllSettingsAreRead(t *testing.T) {
 	if len(s.TenantIDs) != 2 || s.TenantIDs[0] != tenant || s.Authority != "http://127.0.0.1:8083" || len(s.Issuers) != 2 ||
 		strings.Join(s.Issuers[0].Audiences, " ") != "one three" || s.Issuers[1].DiscoveryURL != "https://b.example/discovery" ||
 		strings.Join(s.Issuers[0].Algorithms, " ") != "ES256 RS256" || s.Issuers[1].Algorithms != nil ||
-		string(s.Keys) != `{"keys":[]}` || string(s.Verifier().Keys) != string(s.Keys) ||
+		string(s.Keys) != text || string(s.Verifier().Keys) != string(s.Keys) ||
 		strings.Join(s.Audiences, " ") != "api://orders" || s.ClockSkew != 0 || s.CacheTTL != time.Second || s.TokenCacheSize != 0 ||
 		!s.DenyInvalidToken || s.PolicyMaxBytes != 4096 || s.PolicyExpiry || !s.RouteScope || !s.ExplicitDeny || s.Admin.Flush {
 		t.Errorf("read as %+v", s)
@@ -125,12 +144,15 @@ func TestTheAdminVerifierTakesNothingOfTheAuthorizers(t *testing.T) {
 
 func TestFaultsOfAlgorithmsAndOfTheKeysFile(t *testing.T) {
 	dir := t.TempDir()
-	empty, large := filepath.Join(dir, "empty"), filepath.Join(dir, "large")
-	for name, size := range map[string]int{empty: 0, large: 1<<20 + 1} {
-		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+	write := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
+		return path
 	}
+	empty, large := write("empty", nil), write("large", make([]byte, 1<<20+1))
+	none, strange := write("none", []byte(`{"keys":[]}`)), write("strange", []byte(`{"https://b.example":{"keys":[]}}`))
 	issuer := []string{"OIDC_ISSUERS=https://a.example", "OIDC_AUDIENCES=https://a.example=one"}
 	for setting, want := range map[string]string{
 		"OIDC_ALGORITHMS=RS256":                      "must name an issuer of OIDC_ISSUERS",
@@ -143,6 +165,8 @@ func TestFaultsOfAlgorithmsAndOfTheKeysFile(t *testing.T) {
 		"OIDC_JWKS_FILE=" + dir:                      "must be a file that can be read",
 		"OIDC_JWKS_FILE=" + empty:                    "must hold 1 to",
 		"OIDC_JWKS_FILE=" + large:                    "must hold 1 to",
+		"OIDC_JWKS_FILE=" + none:                     none + `": must hold a key of https://a.example that is usable`,
+		"OIDC_JWKS_FILE=" + strange:                  strange + `": names "https://b.example", which is no configured issuer`,
 	} {
 		name, _, _ := strings.Cut(setting, "=")
 		_, err := config.Load(append(issuer, setting), config.Authorizer)
@@ -153,6 +177,17 @@ func TestFaultsOfAlgorithmsAndOfTheKeysFile(t *testing.T) {
 	twice := append(issuer, "OIDC_ALGORITHMS=https://a.example=ES256 https://a.example=ES256")
 	if _, err := config.Load(twice, config.Authorizer); err == nil || !strings.Contains(err.Error(), "once") {
 		t.Errorf("an algorithm twice: %v", err)
+	}
+	both := append(issuer, "OIDC_JWKS_FILE="+none, "CLOCK_SKEW=6m", "ENTRA_TENANT_IDS="+tenant, "ENTRA_AUTHORITY=https://a.example")
+	_, err := config.Load(both, config.Authorizer)
+	for _, want := range []string{"CLOCK_SKEW", `OIDC_ISSUERS "https://a.example": must not be on the host of ENTRA_AUTHORITY`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if _, err := config.Load(append(issuer, "OIDC_JWKS_FILE="+none, "CLOCK_SKEW=6m"), config.Authorizer); err == nil ||
+		!strings.Contains(err.Error(), "CLOCK_SKEW") || !strings.Contains(err.Error(), "OIDC_JWKS_FILE") {
+		t.Errorf("not all at once: %v", err)
 	}
 	// What only verifies needs the file: an import on a laptop does not.
 	if _, err := config.Load([]string{"OIDC_JWKS_FILE=" + empty}, config.Store); err != nil {

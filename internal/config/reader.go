@@ -162,13 +162,6 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// entraHosts are the hosts whose issuers ENTRA_TENANT_IDS stands for
-// (Microsoft: "Microsoft Entra authentication & national clouds").
-var entraHosts = []string{
-	"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
-	"sts.windows.net", "login.windows.net", "login.microsoft.com", "sts.chinacloudapi.cn", "login.chinacloudapi.cn",
-}
-
 func (r *reader) issuers(name string) []token.OIDCIssuer {
 	var list []token.OIDCIssuer
 	for _, v := range r.list(name) {
@@ -180,7 +173,7 @@ func (r *reader) issuers(name string) []token.OIDCIssuer {
 		u, _ := url.Parse(issuer)
 		switch {
 		case rule != "":
-		case slices.Contains(entraHosts, strings.ToLower(u.Hostname())):
+		case token.IsEntraHost(u.Hostname()):
 			rule = "must not be an Entra issuer: put its tenant into ENTRA_TENANT_IDS"
 		case slices.ContainsFunc(list, func(i token.OIDCIssuer) bool { return i.Issuer == issuer }):
 			rule = "must name each issuer once"
