@@ -115,6 +115,9 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, for
 	if errors.Is(err, token.ErrRefused) {
 		return p.printRefused(err, source.settings.DenyInvalidToken, form.json)
 	}
+	if errors.Is(err, token.ErrUnavailable) {
+		return p.printUnavailable(err, form.json)
+	}
 	if err != nil {
 		return err
 	}

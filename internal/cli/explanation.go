@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -15,21 +16,25 @@ import (
 
 // explanationJSON is the form of an explanation for programs.
 type explanationJSON struct {
-	Decision  string               `json:"decision"` // allow, deny, unauthorized, error
-	Reason    string               `json:"reason"`
-	Meaning   string               `json:"meaning"` // of the reason, for people
-	Caller    *callerJSON          `json:"caller,omitempty"`
-	Table     *tableJSON           `json:"table,omitempty"`
-	Held      []mapping.Permission `json:"held"`
-	Readings  []readingJSON        `json:"readings"`
-	Route     string               `json:"route,omitempty"`
-	By        []mapping.Permission `json:"by"`
-	MethodARN string               `json:"methodArn,omitempty"`
-	Policy    *policy.Document     `json:"policy,omitempty"`
-	Verdict   string               `json:"verdict,omitempty"`
-	Bytes     int                  `json:"bytes"`
-	MaxBytes  int                  `json:"maxBytes,omitempty"`
-	Report    *policy.Report       `json:"report,omitempty"`
+	Decision string `json:"decision"` // allow, deny, unauthorized, error
+	Reason   string `json:"reason"`
+	Meaning  string `json:"meaning"` // of the reason, for people
+	// GroupsUnknown: permissions of the table need a group, and the token does not
+	// list the caller's (overage), so that they are not held.
+	GroupsUnknown bool                 `json:"groupsUnknown,omitempty"`
+	Cause         string               `json:"cause,omitempty"` // of an outage
+	Caller        *callerJSON          `json:"caller,omitempty"`
+	Table         *tableJSON           `json:"table,omitempty"`
+	Held          []mapping.Permission `json:"held"`
+	Readings      []readingJSON        `json:"readings"`
+	Route         string               `json:"route,omitempty"`
+	By            []mapping.Permission `json:"by"`
+	MethodARN     string               `json:"methodArn,omitempty"`
+	Policy        *policy.Document     `json:"policy,omitempty"`
+	Verdict       string               `json:"verdict,omitempty"`
+	Bytes         int                  `json:"bytes"`
+	MaxBytes      int                  `json:"maxBytes,omitempty"`
+	Report        *policy.Report       `json:"report,omitempty"`
 }
 
 type callerJSON struct {
@@ -74,6 +79,18 @@ func (p *program) printRefused(err error, denied, asJSON bool) error {
 	return negative(errSilent)
 }
 
+// printUnavailable tells that a token cannot be judged now, which says nothing
+// about it.
+func (p *program) printUnavailable(err error, asJSON bool) error {
+	reason := string(authorizer.KeysUnavailable)
+	if !asJSON {
+		fmt.Fprintf(p.stdout, "ERROR: the token cannot be judged now (%s)\n%s\nAPI Gateway answers %d.\n", reason, reasons.Of(reason), http.StatusInternalServerError)
+		return err
+	}
+	out := explanationJSON{Decision: decisionError, Reason: reason, Meaning: reasons.Of(reason), Cause: err.Error(), Held: []mapping.Permission{}, Readings: []readingJSON{}, By: []mapping.Permission{}}
+	return errors.Join(printJSON(p.stdout, out), err)
+}
+
 // printing says how an explanation is printed.
 type printing struct{ json, report bool }
 
@@ -103,6 +120,9 @@ func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, dec
 		row("table", "revision %s, which does not trust the caller: it trusts %s", x.Revision, trustText(x.Trust))
 	}
 	holds(out, "holds", x.Held)
+	if x.GroupsUnknown {
+		row("", "and nothing that needs a group: the table has such permissions, and the token does not list the caller's groups (overage)")
+	}
 	for _, r := range x.Readings {
 		row("path", "%s", readingText(r))
 	}
@@ -142,8 +162,9 @@ func jsonOf(x authorizer.Explanation, decision, how string) explanationJSON {
 			From: how, PrincipalID: x.PrincipalID, PrincipalType: string(x.Caller.PrincipalType), Issuer: x.Caller.Issuer, Audience: x.Caller.Audience,
 			Scopes: x.Caller.Scopes, Roles: x.Caller.Roles, Groups: x.Caller.Groups, GroupsUnknown: x.Caller.GroupsUnknown,
 		},
-		Table:     &tableJSON{x.Registered, x.Revision.String(), x.Trusted},
-		MethodARN: x.MethodARN, Bytes: x.Bytes, MaxBytes: x.MaxBytes,
+		GroupsUnknown: x.GroupsUnknown,
+		Table:         &tableJSON{x.Registered, x.Revision.String(), x.Trusted},
+		MethodARN:     x.MethodARN, Bytes: x.Bytes, MaxBytes: x.MaxBytes,
 	}
 	if decision != decisionError {
 		out.Policy, out.Verdict = &x.Policy, x.Verdict.String()

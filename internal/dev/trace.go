@@ -164,6 +164,9 @@ func (t *trace) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	switch {
 	case e.Message == "decision" && n != nil:
 		n.reason, n.route, n.cause = text("reason"), text("route"), text("cause")
+		if unknown, _ := m.Fields["groupsUnknown"].(bool); unknown {
+			n.reason += ", groups unknown"
+		}
 	case e.Level >= zapcore.WarnLevel:
 		t.printf("%s %s: %s %s", t.now().Format(time.TimeOnly), e.Level.CapitalString(), e.Message, printable(text("error")))
 	}

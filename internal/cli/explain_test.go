@@ -1,0 +1,99 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"scopegate/internal/cli"
+	"scopegate/internal/idp"
+)
+
+const explainedAPI = "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2"
+
+// explained runs explain with a verifier's settings on a table with one route
+// that needs a group.
+func explained(t *testing.T, p *idp.Provider, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	file, data := filepath.Join(t.TempDir(), "permissions.json"), filepath.Join(t.TempDir(), "tables")
+	content := `[{"arn":"` + explainedAPI + `","stage":"dev","httpVerb":"GET","resource":"g","group":"dddddddd-0000-4000-8000-000000000001"}]`
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := environment(t, "ENTRA_TENANT_IDS="+p.TenantID(), "ENTRA_AUTHORITY="+p.Authority(), "ENTRA_STS="+p.STS(), "OIDC_AUDIENCES="+p.Audience())
+	var out, errs output
+	run := func(args ...string) int {
+		return cli.Run(t.Context(), append([]string{"scopegate"}, args...), env, strings.NewReader(""), &out, &errs)
+	}
+	if code := run("import", "--data", data, file); code != cli.OK {
+		t.Fatal(errs.String())
+	}
+	out, errs = output{}, output{}
+	code = run(append(append([]string{"explain", "--data", data, "--api", explainedAPI, "--stage", "dev"}, args...), "GET", "/g")...)
+	return out.String(), errs.String(), code
+}
+
+// A provider that is down says nothing about a token: exit code 3, and JSON for
+// programs all the same.
+func TestExplainTellsAnOutageFromARefusal(t *testing.T) {
+	p, err := idp.New(idp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(p)
+	defer server.Close()
+	p.SetBaseURL(server.URL)
+	p.Fail(idp.Down)
+	raw, err := p.Mint(idp.Spec{Scopes: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := explained(t, p, "--token", raw)
+	if code != cli.Failed || !strings.Contains(stdout, "ERROR: the token cannot be judged now (keys_unavailable)") || !strings.Contains(stderr, "status 503") {
+		t.Errorf("exit code %d, printed %q, said %q", code, stdout, stderr)
+	}
+	stdout, _, code = explained(t, p, "--json", "--token", raw)
+	var x struct{ Decision, Reason, Meaning, Cause string }
+	if err := json.Unmarshal([]byte(stdout), &x); err != nil || code != cli.Failed || x.Decision != "error" || x.Reason != "keys_unavailable" ||
+		x.Meaning == "" || !strings.Contains(x.Cause, "discovery_unavailable") {
+		t.Errorf("exit code %d, printed %q (%v)", code, stdout, err)
+	}
+	if strings.Contains(stdout+stderr, raw) {
+		t.Error("the token is printed")
+	}
+}
+
+// A caller whose groups the token does not list holds nothing that needs one, and
+// is told why.
+func TestExplainSaysThatGroupsAreUnknown(t *testing.T) {
+	p, err := idp.New(idp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(p)
+	defer server.Close()
+	p.SetBaseURL(server.URL)
+	raw, err := p.Mint(idp.Spec{Scopes: []string{"a"}, GroupsOverage: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const why = "and nothing that needs a group"
+	stdout, stderr, code := explained(t, p, "--token", raw)
+	if code != cli.Negative || !strings.Contains(stdout, "DENY") || !strings.Contains(stdout, why) {
+		t.Errorf("exit code %d, printed %q, said %q", code, stdout, stderr)
+	}
+	stdout, _, _ = explained(t, p, "--json", "--token", raw)
+	if !strings.Contains(stdout, `"groupsUnknown": true`) {
+		t.Errorf("printed %q", stdout)
+	}
+	listed, err := p.Mint(idp.Spec{Scopes: []string{"a"}, Groups: []string{"dddddddd-0000-4000-8000-000000000001"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stdout, _, code := explained(t, p, "--token", listed); code != cli.OK || strings.Contains(stdout, why) {
+		t.Errorf("with the group listed: exit code %d, printed %q", code, stdout)
+	}
+}
