@@ -18,21 +18,21 @@ const (
 	ReasonTooLarge      Reason = "too_large"        // over MaxBytes
 	ReasonNotCompact    Reason = "not_compact"      // not three parts with dots between (RFC 7515, 7.1)
 	ReasonBase64        Reason = "bad_base64"       // padding, foreign characters or a non-canonical end (RFC 7515, 2)
-	ReasonHeader        Reason = "header_malformed" // no JSON object of strings, or a name given twice (RFC 7515, 4)
+	ReasonHeader        Reason = "header_malformed" // no JSON object of strings, a name given twice, or over 1 KB (RFC 7515, 4)
 	ReasonHeaderMember  Reason = "header_member"    // a member other than typ, alg, kid, x5t (RFC 8725, 3.5, 3.10)
 	ReasonGraphToken    Reason = "graph_token"      // nonce in the header: meant for Microsoft Graph, nobody else can verify it
 	ReasonType          Reason = "typ"              // typ of another kind of token (RFC 8725, 3.11)
-	ReasonAlgorithm     Reason = "alg"              // not RS256 (RFC 8725, 3.1)
+	ReasonAlgorithm     Reason = "alg"              // not RS256 or what the issuer is allowed (RFC 8725, 3.1)
 	ReasonKeyIDMissing  Reason = "kid_missing"      // Entra always names the key
 	ReasonKeyID         Reason = "kid_malformed"    // longer than any real one, or unprintable
-	ReasonSignatureForm Reason = "signature_length" // no length that an accepted RSA key can sign
+	ReasonSignatureForm Reason = "signature_length" // no length that the algorithm's signatures have
 )
 
 // Refusals by the payload's form.
 const (
-	ReasonPayload      Reason = "payload_malformed" // no JSON object in UTF-8, or a name given twice (RFC 8725, 3.7)
+	ReasonPayload      Reason = "payload_malformed" // no JSON object in UTF-8 within bounds, or a name given twice (RFC 8725, 3.7)
 	ReasonTwin         Reason = "claim_twin"        // a name that equals a known claim but for its case
-	ReasonClaimType    Reason = "claim_type"        // a claim of another JSON type, or a number that is no plain integer
+	ReasonClaimType    Reason = "claim_type"        // a claim of another JSON type, a number that is no plain integer, too long a list
 	ReasonClaimMissing Reason = "claim_missing"     // a claim that the rules need
 )
 
