@@ -117,7 +117,7 @@ func (a *Authorizer) authorize(ctx context.Context, payload []byte, d *decision)
 // verify takes the token out of the event and verifies it.
 func (a *Authorizer) verify(ctx context.Context, d *decision) error {
 	if len(d.event.Authorization) > 1 {
-		return &refusal{ManyTokens}
+		return &refusal{reason: ManyTokens}
 	}
 	header := ""
 	if len(d.event.Authorization) == 1 {
@@ -255,7 +255,9 @@ func (a *Authorizer) check(d *decision, doc policy.Document) error {
 // refuse answers a token that was refused.
 func (a *Authorizer) refuse(d *decision, r *refusal) ([]byte, error) {
 	d.reason, d.refused = r.reason, true
-	if !a.DenyInvalidToken {
+	// API Gateway keeps a policy for its TTL, but never a 401: what may be
+	// otherwise in a moment must not shut its caller out for an hour.
+	if !a.DenyInvalidToken || r.passing {
 		return nil, errUnauthorized
 	}
 	if a.Simple {

@@ -55,7 +55,10 @@ func (f *Failure) Unwrap() error { return f.cause }
 func failure(r Reason, cause error) error { return &Failure{Reason: r, cause: cause} }
 
 // refusal is a token that was refused. It never leaves the package.
-type refusal struct{ reason Reason }
+type refusal struct {
+	reason  Reason
+	passing bool // it may be none in a moment
+}
 
 func (r *refusal) Error() string { return string(r.reason) }
 
@@ -63,7 +66,8 @@ func (r *refusal) Error() string { return string(r.reason) }
 func ofToken(err error) error {
 	switch {
 	case errors.Is(err, token.ErrRefused):
-		return &refusal{Reason(token.ReasonOf(err))}
+		var e *token.Error
+		return &refusal{Reason(token.ReasonOf(err)), errors.As(err, &e) && e.Passing()}
 	case errors.Is(err, token.ErrUnavailable):
 		return failure(KeysUnavailable, err)
 	}

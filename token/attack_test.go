@@ -372,6 +372,11 @@ func purposeAttacks(t *testing.T, w *world) []attack {
 		{"roles empty", m(idp.Spec{App: true, Extra: x(map[string]any{"roles": []string{}})}), ReasonPurpose},
 		{"groups alone", m(idp.Spec{Groups: []string{"g"}}), ReasonPurpose},
 		{"application with scp", m(idp.Spec{App: true, Scopes: read, Roles: role}), ReasonKind},
+		{"scp empty beside roles", m(idp.Spec{App: true, Roles: role, Extra: x(map[string]any{"scp": ""})}), ReasonKind},
+		{"scp of spaces beside roles", m(idp.Spec{App: true, Roles: role, Extra: x(map[string]any{"scp": "  ", "idtyp": nil})}), ReasonKind},
+		{"a user's name without scp", m(idp.Spec{App: true, Roles: role, Extra: x(map[string]any{"preferred_username": "ada@local.example", "idtyp": nil})}), ReasonKind},
+		{"a v1 user's name without scp", m(idp.Spec{Version: "1.0", App: true, Roles: role, Extra: x(map[string]any{"upn": "ada@local.example", "idtyp": nil})}), ReasonKind},
+		{"a v1 user's name without scp, unique", m(idp.Spec{Version: "1.0", App: true, Roles: role, Extra: x(map[string]any{"unique_name": "ada@local.example", "idtyp": nil})}), ReasonKind},
 		{"user without scp", m(idp.Spec{Roles: role, Extra: x(map[string]any{"idtyp": "user"})}), ReasonKind},
 		{"device", m(idp.Spec{Roles: role, Extra: x(map[string]any{"idtyp": "device"})}), ReasonKind},
 	}

@@ -100,13 +100,21 @@ const (
 	claimTokenUse
 	claimTyp
 	claimEvents
+
+	// These say only by being there what a token is; a name that folds to one is
+	// no twin.
+	claimUPN
+	claimUniqueName
+	claimPreferredUsername
 	endOfClaims
+	firstUnfolded = claimUPN
 )
 
 var claimTexts = [endOfClaims]string{
 	"iss", "aud", "sub", "exp", "nbf", "iat", "jti", "uti", "tid", "oid", "azp", "appid", "client_id", "ver", "idtyp",
 	"scp", "scope", "roles", "groups", "hasgroups", "_claim_names", "_claim_sources",
 	"nonce", "at_hash", "c_hash", "s_hash", "token_use", "typ", "events",
+	"upn", "unique_name", "preferred_username",
 }
 
 var claimByText = func() map[string]claim {
@@ -144,7 +152,7 @@ func parsePayload(raw []byte) (*payload, error) {
 	return p, nil
 }
 
-// maxClaimText is the length of the longest known name.
+// maxClaimText is the length of the longest name that has twins.
 const maxClaimText = len("_claim_sources")
 
 // isTwin reports whether an unknown name folds to a known one, as
@@ -171,8 +179,8 @@ func isTwin(name []byte) bool {
 		}
 		folded[n] = byte(r)
 	}
-	_, known := claimByText[string(folded[:n])]
-	return known
+	c, known := claimByText[string(folded[:n])]
+	return known && c < firstUnfolded
 }
 
 // reader reads typed claims and keeps the first fault, so that the callers read

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -17,10 +18,28 @@ const (
 	maxBody      = 256 << 10       // of one document; Entra's keys take some 20 KB
 	maxHeaders   = 64 << 10        // of one answer; net/http alone would read 10 MB
 	maxRedirects = 3
+	idleTimeout  = 10 * time.Second // fetches are an hour apart
 )
 
-// fetcher reads discovery documents and keys within bounds.
-type fetcher struct{ client *http.Client }
+// fetcher reads discovery documents and keys within bounds. Safe for concurrent
+// use.
+type fetcher struct {
+	client *http.Client
+	mu     sync.Mutex
+	used   time.Time // by the wall clock
+}
+
+// wake drops connections that were idle for long by the wall clock. The
+// transport's own timer stands still while Lambda has the process frozen, and a
+// request on a connection that died meanwhile would hang until its time is up.
+func (f *fetcher) wake(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if idle := now.Sub(f.used); idle >= idleTimeout || idle < 0 {
+		f.client.CloseIdleConnections()
+	}
+	f.used = now
+}
 
 func newFetcher(client *http.Client) *fetcher {
 	if client == nil {
@@ -41,7 +60,7 @@ func ownTransport() *http.Transport {
 		ForceAttemptHTTP2:      true,
 		MaxResponseHeaderBytes: maxHeaders,
 		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        10 * time.Second, // fetches are an hour apart
+		IdleConnTimeout:        idleTimeout,
 	}
 }
 
@@ -66,6 +85,9 @@ func (f *fetcher) get(ctx context.Context, u *url.URL) ([]byte, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK { // a redirect to nowhere, or 304 to a question nobody asked
+		return nil, &fetchError{what: fmt.Sprintf("status %d", resp.StatusCode)}
+	}
 	return io.ReadAll(resp.Body) // bounded by the transport
 }
 

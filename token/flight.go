@@ -71,11 +71,15 @@ func (s *keySet) fly(f *flight, uri *url.URL) {
 	defer func() {
 		_ = recover() // a panic here would end the process, and nobody could recover it
 		refresh := s.land(f, got, err)
-		defer close(f.done)
+		defer func() {
+			_ = recover() // of the report's
+			close(f.done)
+		}()
 		if s.report != nil {
 			s.report(refresh) // before anybody answers: Lambda may freeze us then
 		}
 	}()
+	s.fetch.wake(f.started)
 	got, err = s.load(context.Background(), uri)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -145,6 +146,70 @@ func TestEveryFetchIsReported(t *testing.T) {
 	}
 	if len(got) != len(want) {
 		t.Errorf("%d reports", len(got))
+	}
+}
+
+// What hears of fetches may be at fault; those who wait for the keys get them.
+func TestAPanicOfOnRefreshHoldsNobodyUp(t *testing.T) {
+	w := newWorld(t, 2)
+	c := w.config()
+	c.OnRefresh = func(Refresh) { panic("a bug") }
+	v, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.verifier = v
+	w.wantGood(t, w.good(t))
+}
+
+// Only 200 brings keys (RFC 9110, 15): a redirect to nowhere and 304 do not.
+func TestKeysOfAnAnswerThatIsNo200AreNone(t *testing.T) {
+	for _, code := range []int{201, 204, 206, 300, 302, 304, 305, 307, 308, 404, 500} {
+		w := newWorld(t, 2)
+		keys := w.set()
+		w.net.byHost["login.example"] = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/keys") {
+				w.idp.ServeHTTP(rw, r)
+				return
+			}
+			rw.WriteHeader(code)
+			_, _ = rw.Write([]byte(keys))
+		})
+		w.wantUnavailable(t, w.good(t))
+	}
+}
+
+// connections counts how often a client was told to drop its idle connections.
+type connections struct {
+	http.RoundTripper
+	dropped int
+}
+
+func (c *connections) CloseIdleConnections() { c.dropped++ }
+
+// A connection that was idle while the process was frozen is not used again.
+func TestConnectionsOfBeforeAFreezeAreDropped(t *testing.T) {
+	w := newWorld(t, 2)
+	c := w.config()
+	transport := &connections{RoundTripper: w.net}
+	c.HTTPClient = &http.Client{Transport: transport}
+	v, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.verifier = v
+	w.wantGood(t, w.good(t))
+	before := transport.dropped
+	w.clock.Advance(idleTimeout - time.Second)
+	w.wantReason(t, w.unknownKid(t), ReasonKey)
+	w.wantFetches(t, 2)
+	if transport.dropped != before {
+		t.Error("a connection is dropped that was just used")
+	}
+	w.clock.Advance(refreshAfter)
+	w.wantGood(t, w.good(t))
+	if transport.dropped != before+1 {
+		t.Errorf("dropped %d times after an hour", transport.dropped-before)
 	}
 }
 

@@ -61,7 +61,7 @@ func TestAHangingProviderHoldsGoodTokensUpForAMomentOnly(t *testing.T) {
 		raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 10 * time.Hour})
 		w.wantGood(t, raw)
 		w.idp.Fail(idp.Hang)
-		waitFor(2 * time.Hour)
+		waitFor(overdue - time.Second)
 		start := time.Now()
 		w.wantGood(t, raw)
 		if took := time.Since(start); took != staleWait {
@@ -75,6 +75,59 @@ func TestAHangingProviderHoldsGoodTokensUpForAMomentOnly(t *testing.T) {
 		if took := time.Since(start); took != maxBackoff {
 			t.Errorf("a healed provider still costs %v", took-maxBackoff)
 		}
+	})
+}
+
+// An instance that slept for hours asks before it believes an old key; where the
+// issuer does not answer, the key counts, and nobody waits so long again.
+func TestAHangingProviderCostsASleeperOneFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hangingWorld(t)
+		raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 28 * time.Hour})
+		w.wantGood(t, raw)
+		w.idp.Fail(idp.Hang)
+		waitFor(20 * time.Hour)
+		for _, want := range []time.Duration{fetchTimeout, 0} {
+			start := time.Now()
+			w.wantGood(t, raw)
+			if took := time.Since(start); took != want {
+				t.Errorf("waited %v, want %v", took, want)
+			}
+		}
+		waitFor(maxBackoff)
+		start := time.Now()
+		w.wantGood(t, raw)
+		if took := time.Since(start); took != staleWait {
+			t.Errorf("waited %v, want %v", took, staleWait)
+		}
+		waitFor(flightLife)
+	})
+}
+
+// A key that was taken away while an instance slept is believed by none of its
+// callers, although the issuer takes longer to say so than they usually wait.
+func TestASleeperBelievesNoKeyThatWasTakenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hangingWorld(t)
+		raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 28 * time.Hour})
+		w.wantGood(t, raw)
+		w.rotate(t)
+		w.rotate(t)
+		waitFor(23 * time.Hour)
+		healthy := w.net.byHost["login.example"]
+		w.net.byHost["login.example"] = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			waitFor(2 * staleWait)
+			healthy.ServeHTTP(rw, r)
+		})
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if _, err := w.verifier.Verify(context.Background(), raw); ReasonOf(err) != ReasonKey {
+					t.Errorf("got %v, want %q", err, ReasonKey)
+				}
+			})
+		}
+		wg.Wait()
 	})
 }
 

@@ -19,6 +19,7 @@ const (
 	maxBackoff    = 30 * time.Second
 	discoveryLife = 24 * time.Hour
 	staleWait     = time.Second                  // for an hourly refresh while the old key is there
+	overdue       = 2 * refreshAfter             // from then on nobody goes on without having asked
 	flightLife    = 2*fetchTimeout + time.Second // discovery, keys, and a moment
 )
 
@@ -101,7 +102,7 @@ func (s *keySet) key(ctx context.Context, kid string, judge func() error) (key, 
 			return key{}, err
 		}
 	}
-	err := s.refresh(ctx, seen)
+	asked, err := s.refresh(ctx, seen)
 	seen = s.look(kid)
 	switch {
 	case seen.found:
@@ -113,7 +114,7 @@ func (s *keySet) key(ctx context.Context, kid string, judge func() error) (key, 
 	case seen.stale:
 		return key{}, &Error{Reason: ReasonKeys, detail: "too old when they came"}
 	}
-	return key{}, refuse(ReasonKey)
+	return key{}, &Error{Reason: ReasonKey, passing: !asked}
 }
 
 // sight is what there is for a kid at a moment.
@@ -121,6 +122,7 @@ type sight struct {
 	key      key
 	found    bool
 	stale    bool   // a refresh is due, whatever the kid
+	overdue  bool   // so much so that the old key counts only once the issuer failed to answer
 	failing  error  // why the last fetch came to nothing
 	attempts uint64 // that had ended
 }
@@ -128,10 +130,16 @@ type sight struct {
 func (s *keySet) look(kid string) sight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	age := s.now().Round(0).Sub(s.fetched)
+	now := s.now().Round(0)
+	age := now.Sub(s.fetched)
+	if age < -kidInterval {
+		// A clock that was set back would keep keys for as long: they count as due.
+		age = refreshAfter
+		s.fetched = now.Add(-age)
+	}
 	usable := !s.fetched.IsZero() && age < maxKeyAge
-	// A clock that was set back would keep keys fresh for as long: fetch.
-	v := sight{stale: !usable || s.seeded || age >= refreshAfter || age < -kidInterval, attempts: s.attempts}
+	v := sight{stale: !usable || s.seeded || age >= refreshAfter, attempts: s.attempts}
+	v.overdue = age >= overdue && s.failures == 0
 	if usable {
 		v.key, v.found = s.keys[kid]
 	}
@@ -142,24 +150,28 @@ func (s *keySet) look(kid string) sight {
 }
 
 // refresh waits for a fetch if one is due or under way. Where the key is there
-// and merely due for its hourly refresh, the first caller waits, and for a moment
-// only; the others go on at once, and the fetch ends without them. The error is
-// that of the fetch or says that the caller stopped waiting.
-func (s *keySet) refresh(ctx context.Context, seen sight) error {
+// and due for its hourly refresh, the first caller waits, and for a moment only;
+// the others go on at once, and the fetch ends without them. An instance that
+// slept for hours is overdue: all wait, as for a key that is not there, since the
+// issuer may have taken it away long ago. asked says that a fetch came to an end
+// with success; the error is that of the fetch or says that the caller stopped
+// waiting.
+func (s *keySet) refresh(ctx context.Context, seen sight) (asked bool, err error) {
 	f, mine := s.board(seen)
-	if f == nil || seen.found && !mine {
-		return nil
+	hurry := seen.found && !seen.overdue
+	if f == nil || hurry && !mine {
+		return false, nil
 	}
-	if seen.found {
+	if hurry {
 		short, cancel := context.WithTimeout(ctx, staleWait)
 		defer cancel()
 		ctx = short
 	}
 	select {
 	case <-f.done:
-		return f.err
+		return f.err == nil, f.err
 	case <-ctx.Done():
-		return &Error{Reason: ReasonCanceled, cause: ctx.Err()}
+		return false, &Error{Reason: ReasonCanceled, cause: ctx.Err()}
 	}
 }
 
@@ -169,7 +181,7 @@ func (s *keySet) prefetch(ctx context.Context) error {
 	if !seen.stale {
 		return nil
 	}
-	if err := s.refresh(ctx, seen); err != nil {
+	if _, err := s.refresh(ctx, seen); err != nil {
 		return err
 	}
 	if seen = s.look(""); seen.stale {

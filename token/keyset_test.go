@@ -211,6 +211,54 @@ func TestASetBackClockDoesNotKeepKeysForever(t *testing.T) {
 	w.wantFetches(t, 2)
 }
 
+// How old keys of the future are nobody knows: from when that is seen they last
+// no longer than others.
+func TestKeysOfTheFutureEndWithinADay(t *testing.T) {
+	w := newWorld(t, 2)
+	w.clock.Advance(365 * 24 * time.Hour)
+	w.wantGood(t, w.good(t))
+	w.clock.Advance(-365 * 24 * time.Hour)
+	w.idp.Fail(idp.Down)
+	w.wantGood(t, w.good(t))
+	w.clock.Advance(maxKeyAge)
+	w.wantUnavailable(t, w.good(t))
+}
+
+// Passing is said of what may be otherwise in a moment, and of nothing else.
+func TestOnlyRefusalsOfTheMomentPass(t *testing.T) {
+	w := newWorld(t, 2)
+	passes := func(raw string) bool {
+		t.Helper()
+		_, err := w.verifier.Verify(context.Background(), raw)
+		var e *Error
+		if !errors.As(err, &e) || !errors.Is(err, ErrRefused) {
+			t.Fatalf("got %v, want a refusal", err)
+		}
+		return e.Passing()
+	}
+	unknown := w.unknownKid(t)
+	for range 2 { // with the first keys, and with those fetched for it
+		if passes(unknown) {
+			t.Error("the issuer was asked for a key and had none: that passes")
+		}
+		w.clock.Advance(kidSpacing)
+	}
+	if !passes(unknown) {
+		t.Error("nobody was asked any more: that does not pass")
+	}
+	for raw, want := range map[string]bool{
+		mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, NotBefore: time.Hour}):                           true,
+		mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, IssuedAt: time.Hour, NotBefore: -2 * time.Hour}): true,
+		mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Expired: true}):                                  false,
+		mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Forged: true}):                                   false,
+		"garbage": false,
+	} {
+		if passes(raw) != want {
+			t.Errorf("%.20s…: passing is %v", raw, !want)
+		}
+	}
+}
+
 func TestASetBackClockDoesNotKeepTheBackoffForever(t *testing.T) {
 	w := newWorld(t, 2)
 	w.clock.Advance(48 * time.Hour)

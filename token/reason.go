@@ -77,9 +77,10 @@ var (
 // names the rule and holds nothing of the token and nothing that a provider
 // sent, so that it may be logged.
 type Error struct {
-	Reason Reason
-	detail string // text of our own, e.g. "status 503"
-	cause  error  // a context's error, nothing else
+	Reason  Reason
+	passing bool   // see Passing
+	detail  string // text of our own, e.g. "status 503"
+	cause   error  // a context's error, nothing else
 }
 
 // Error is the class, the reason and at times how a fetch went wrong.
@@ -93,6 +94,13 @@ func (e *Error) Error() string {
 
 // Is reports the class, ErrRefused or ErrUnavailable, and the Reason.
 func (e *Error) Is(target error) bool { return target == e.class() || target == e.reason() }
+
+// Passing reports a refusal that may be none in a moment, so that it must not be
+// kept: the token's time comes yet, or its key was not asked for, since there is
+// a limit on asking for unknown ones.
+func (e *Error) Passing() bool {
+	return e.passing || e.Reason == ReasonNotYet || e.Reason == ReasonFuture
+}
 
 // Unwrap is the context's error where a wait was cut short by one.
 func (e *Error) Unwrap() error { return e.cause }

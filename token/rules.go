@@ -128,7 +128,9 @@ func (is *issuer) checkPurpose(r *reader, c *Claims) Reason {
 	if r.hasAny(claimNonce) {
 		return ReasonIDToken
 	}
-	return c.checkEntraPurpose(r.text(claimIdtyp))
+	// An app's token has no scp at all, and names nobody who could sign in.
+	usersOwn := r.hasAny(claimScp, claimUPN, claimUniqueName, claimPreferredUsername)
+	return c.checkEntraPurpose(r.text(claimIdtyp), usersOwn)
 }
 
 // checkOtherPurpose reads Keycloak's typ and Cognito's token_use. Keycloak before
@@ -156,7 +158,7 @@ func (c *Claims) checkOtherPurpose(r *reader) Reason {
 
 // checkEntraPurpose sets the kind. An ID token with roles looks like an app-only
 // access token, but names no client (azp, appid).
-func (c *Claims) checkEntraPurpose(idtyp string) Reason {
+func (c *Claims) checkEntraPurpose(idtyp string, usersOwn bool) Reason {
 	delegated := len(c.Scopes) > 0
 	switch {
 	case c.AppID == "":
@@ -165,7 +167,7 @@ func (c *Claims) checkEntraPurpose(idtyp string) Reason {
 		return ReasonPurpose
 	case idtyp != "" && idtyp != "app" && idtyp != "user":
 		return ReasonKind
-	case idtyp == "app" && delegated, idtyp == "user" && !delegated:
+	case idtyp == "app" && delegated, idtyp == "user" && !delegated, usersOwn && !delegated:
 		return ReasonKind
 	}
 	c.Kind = KindApp
