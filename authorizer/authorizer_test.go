@@ -290,6 +290,24 @@ func TestWhatIsNotHeldIsDeniedByAPolicy(t *testing.T) {
 	}
 }
 
+// With INVALID_TOKEN=deny a refusal is a policy, which API Gateway keeps for its
+// TTL. One that may be otherwise in a moment is a 401, which it does not keep.
+func TestARefusalOfTheMomentIsNeverAPolicy(t *testing.T) {
+	for reason, passing := range map[token.Reason]bool{token.ReasonNotYet: true, token.ReasonFuture: true, token.ReasonExpired: false, token.ReasonSignature: false, token.ReasonKey: false} {
+		a := start(t, func(c *authorizer.Config) {
+			c.DenyInvalidToken = true
+			c.Verifier = verifier{good: &token.Error{Reason: reason}}
+		})
+		out, err := a.Invoke(t.Context(), []byte(restToken(api+"/dev/GET/my-resource", "Bearer "+good)))
+		if passing && (err == nil || err.Error() != "Unauthorized") || !passing && (err != nil || !strings.Contains(string(out), "Deny")) {
+			t.Errorf("%s: %s, %v", reason, out, err)
+		}
+		if got := a.logs.All()[0].ContextMap()["reason"]; got != string(reason) {
+			t.Errorf("the log says %v, want %s", got, reason)
+		}
+	}
+}
+
 func TestATooLargePolicyIsAnErrorNeverACutOne(t *testing.T) {
 	var many []mapping.Permission
 	for i := range 80 {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"scopegate/gateway"
 	"scopegate/internal/idp"
@@ -45,4 +46,27 @@ func save(t *testing.T, url, file string) {
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestAFloodOfKidsShutsNobodyOutForLonger than the five minutes, not even with
+// INVALID_TOKEN=deny, where the gateway keeps what the authorizer answers.
+func TestAFloodOfKidsShutsNobodyOutForLonger(t *testing.T) {
+	s := inBolt(t)
+	load(t, s, `[`+document("dev", "GET", "a", "read")+`]`)
+	r := newRig(t, s, gateway.Config{Flavour: gateway.RESTToken, Stages: []string{"dev"}, AuthorizerTTL: time.Hour}, "INVALID_TOKEN=deny")
+	stray := func() string {
+		return r.mint(idp.Spec{Scopes: []string{"read"}, Life: 3 * time.Hour, Header: map[string]any{"kid": "stray"}})
+	}
+	r.want("GET", "/dev/a", r.mint(idp.Spec{Scopes: []string{"read"}}), 200)
+	for i := range 3 {
+		r.at(time.Duration(i) * 10 * time.Second)
+		r.want("GET", "/dev/a", stray(), map[bool]int{true: 403, false: 401}[i == 0])
+	}
+	if err := r.provider.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	genuine := r.mint(idp.Spec{Scopes: []string{"read"}, Life: 3 * time.Hour})
+	r.want("GET", "/dev/a", genuine, 401)
+	r.at(6 * time.Minute)
+	r.want("GET", "/dev/a", genuine, 200)
 }
