@@ -93,6 +93,7 @@ func (b bench) garbage() []kind {
 		{"oversize", strings.Repeat("A.", 1<<20), token.ReasonTooLarge, 3},
 		{"alg-none", enc(`{"alg":"none"}`) + "." + part[1] + ".", token.ReasonAlgorithm, 6},
 		{"header-member", enc(`{"alg":"RS256","kid":"k","jwk":{}}`) + "." + part[1] + "." + part[2], token.ReasonHeaderMember, 5},
+		{"forged-signature", part[0] + "." + part[1] + "." + enc(strings.Repeat("\x01", 256)), token.ReasonSignature, 40},
 		{"unknown-iss", with(`{"iss":"https://evil.example"}`), token.ReasonIssuer, 15},
 		{"8KB-no-JSON", with(strings.Repeat("\xa5", fill)), token.ReasonPayload, 14},
 		{"8KB-no-JSON-at-its-end", with(claims + strings.Repeat("x", fill-len(claims)-2) + `"!`), token.ReasonPayload, 14},

@@ -32,8 +32,8 @@ type head struct {
 // gate lets only compact JWS in the canonical spelling pass whose header has
 // nothing that a verifier could be led astray by. It runs before any
 // cryptography and any fetch and costs microseconds, since anybody may send
-// anything. Strictness is also what makes one token one cache key: go-jose
-// alone takes unlimited spellings of it.
+// anything. Strictness is also what makes one token one cache key (but for
+// ECDSA's two signatures): go-jose alone takes unlimited spellings of it.
 func gate(raw string, allowed algorithms) (gated, error) {
 	if len(raw) > MaxBytes {
 		return gated{}, refuse(ReasonTooLarge)
