@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -106,11 +107,8 @@ func shortValue(v any) any {
 		if len(v) <= maxValue {
 			return v
 		}
-		cut := maxValue
-		for !utf8.RuneStart(v[cut]) {
-			cut--
-		}
-		return v[:cut] + "…"
+		// Whatever bytes these are: half a character at the end is left out.
+		return strings.ToValidUTF8(v[:maxValue], "") + "…"
 	case nil, bool, int, int64, float64, json.Number:
 		return v
 	}

@@ -3,7 +3,7 @@ package mapping
 import (
 	"errors"
 	"fmt"
-	"unicode/utf8"
+	"strings"
 )
 
 // FieldError is bad input: which field of the wire format, what stood there
@@ -19,12 +19,7 @@ func (e *FieldError) Error() string {
 	const most = 80
 	v := e.Value
 	if len(v) > most {
-		for cut := most; ; cut-- {
-			if utf8.RuneStart(v[cut]) {
-				v = v[:cut] + "…"
-				break
-			}
-		}
+		v = strings.ToValidUTF8(v[:most], "") + "…"
 	}
 	return fmt.Sprintf("%s %q: %s", e.Field, v, e.Rule)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -348,5 +349,15 @@ func TestNewRouteKeepsTheRulesOfPermissions(t *testing.T) {
 	}
 	if r, err := mapping.NewRoute(tabletest.API, "any", "/a/{id}"); err != nil || r.String() != "ANY /a/{id}" {
 		t.Errorf("got %s, %v", r, err)
+	}
+}
+
+// A fault may be about any bytes, also such as begin no character.
+func TestAFaultOfAnyBytesHasAMessage(t *testing.T) {
+	for _, value := range []string{strings.Repeat("\xb6", 300), strings.Repeat("é", 300), strings.Repeat("a", 79) + "漢字", "\xff"} {
+		text := (&mapping.FieldError{Field: "arn", Value: value, Rule: "must be an ARN"}).Error()
+		if !strings.HasPrefix(text, `arn "`) || !strings.HasSuffix(text, `": must be an ARN`) || !utf8.ValidString(text) {
+			t.Errorf("the message is %q", text)
+		}
 	}
 }
