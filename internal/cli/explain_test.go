@@ -14,6 +14,19 @@ import (
 
 const explainedAPI = "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2"
 
+// served is a provider on this machine.
+func served(t *testing.T) *idp.Provider {
+	t.Helper()
+	p, err := idp.New(idp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(p)
+	t.Cleanup(server.Close)
+	p.SetBaseURL(server.URL)
+	return p
+}
+
 // explained runs explain with a verifier's settings on a table with one route
 // that needs a group.
 func explained(t *testing.T, p *idp.Provider, args ...string) (stdout, stderr string, code int) {
@@ -39,13 +52,7 @@ func explained(t *testing.T, p *idp.Provider, args ...string) (stdout, stderr st
 // A provider that is down says nothing about a token: exit code 3, and JSON for
 // programs all the same.
 func TestExplainTellsAnOutageFromARefusal(t *testing.T) {
-	p, err := idp.New(idp.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(p)
-	defer server.Close()
-	p.SetBaseURL(server.URL)
+	p := served(t)
 	p.Fail(idp.Down)
 	raw, err := p.Mint(idp.Spec{Scopes: []string{"a"}})
 	if err != nil {
@@ -69,13 +76,7 @@ func TestExplainTellsAnOutageFromARefusal(t *testing.T) {
 // A caller whose groups the token does not list holds nothing that needs one, and
 // is told why.
 func TestExplainSaysThatGroupsAreUnknown(t *testing.T) {
-	p, err := idp.New(idp.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(p)
-	defer server.Close()
-	p.SetBaseURL(server.URL)
+	p := served(t)
 	raw, err := p.Mint(idp.Spec{Scopes: []string{"a"}, GroupsOverage: true})
 	if err != nil {
 		t.Fatal(err)
