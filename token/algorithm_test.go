@@ -166,6 +166,29 @@ func TestAKeyServesOnlyTheAlgorithmItIsFor(t *testing.T) {
 	pinned.wantReason(t, signedBy(t, "P-256", "ES256", "P-256", claims), ReasonKey) // left out: PS256 is none of its
 }
 
+// One kid may name keys of several types (RFC 7517, 4.5); a token's algorithm
+// says which.
+func TestKeysOfSeveralTypesMayShareAKid(t *testing.T) {
+	w := newWorld(t, 2)
+	var keys []string
+	for _, name := range []string{"RSA", "P-256", "P-384", "P-521", "Ed25519"} {
+		keys = append(keys, strings.Replace(curveJWK(name), `"kid":"`+name+`"`, `"kid":"shared"`, 1))
+	}
+	ring, ok := parseKeys([]byte(`{"keys":[`+strings.Join(keys, ",")+`]}`), everyAlgorithm, func(string) bool { return true })
+	if !ok || len(ring) != 1 || len(ring["shared"]) != 5 {
+		t.Fatalf("the keys are %v", ring)
+	}
+	for _, alg := range Algorithms() {
+		g, err := gate(signedBy(t, keyOf(alg), alg, "shared", w.otherClaims(t)), everyAlgorithm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k, ok := ring.pick("shared", g.alg); !ok || !g.alg.verify(k.public, g) {
+			t.Errorf("%s is not verified", alg)
+		}
+	}
+}
+
 // CVE-2022-21449, "psychic signatures": r and s of zero.
 func TestNullSignaturesOnCurvesAreRefused(t *testing.T) {
 	w := curvedWorld(t, Algorithms())

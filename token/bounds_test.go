@@ -168,7 +168,7 @@ func TestKeysAreAsOldAsTheirFetch(t *testing.T) {
 	s.flight = f
 	w.clock.Advance(5 * time.Second)
 	u, _ := url.Parse("https://login.example/keys")
-	r := s.land(f, loaded{uri: u, keys: map[string]key{"k": {may: true}}}, nil)
+	r := s.land(f, loaded{uri: u, keys: keyring{"k": {{may: true}}}}, nil)
 	if !s.fetched.Equal(start) || !s.found.Equal(start) || r.Age != 5*time.Second {
 		t.Errorf("fetched %v, found %v, age %v", s.fetched.Sub(start), s.found.Sub(start), r.Age)
 	}
@@ -184,7 +184,7 @@ func TestWhatAGivenUpFetchBringsCountsIfItIsNewer(t *testing.T) {
 	s := w.keysOf()
 	zombie := &flight{started: w.clock.Now(), done: make(chan struct{})}
 	s.flight = &flight{started: w.clock.Now().Add(time.Minute), done: make(chan struct{})}
-	s.land(zombie, loaded{keys: map[string]key{"k": {may: true}}}, nil)
+	s.land(zombie, loaded{keys: keyring{"k": {{may: true}}}}, nil)
 	if len(s.keys) != 1 {
 		t.Error("keys that came late and are the only ones are thrown away")
 	}

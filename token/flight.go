@@ -112,9 +112,11 @@ func (s *keySet) refreshed(now time.Time, err error) Refresh {
 		return r
 	}
 	r.Age = max(0, now.Sub(s.fetched))
-	for _, k := range s.keys {
-		if k.may && r.Age < maxKeyAge {
-			r.Keys++
+	for _, list := range s.keys {
+		for _, k := range list {
+			if k.may && r.Age < maxKeyAge {
+				r.Keys++
+			}
 		}
 	}
 	return r
@@ -135,7 +137,7 @@ func (s *keySet) accept(f *flight, got loaded, now time.Time) {
 // loaded is what a good fetch brings.
 type loaded struct {
 	uri  *url.URL
-	keys map[string]key
+	keys keyring
 }
 
 func (s *keySet) load(ctx context.Context, uri *url.URL) (loaded, error) {

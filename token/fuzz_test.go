@@ -146,28 +146,38 @@ func FuzzKeys(f *testing.F) {
 		if usable != (len(keys) > 0) {
 			t.Fatalf("usable %v with %d keys", usable, len(keys))
 		}
-		for kid, k := range keys {
-			if kid == "" || !k.may {
-				t.Fatalf("unfit key %q", kid)
-			}
-			switch public := k.public.(type) {
-			case *rsa.PublicKey:
-				if public.N.BitLen() < minKeyBits || public.E < 3 {
-					t.Fatalf("weak key %q", kid)
+		for kid, list := range keys {
+			for i, k := range list {
+				checkKey(t, kid, k)
+				if slices.ContainsFunc(list[:i], k.overlaps) {
+					t.Fatalf("two keys of %q are for one algorithm", kid)
 				}
-			case *ecdsa.PublicKey:
-				if _, err := public.ECDH(); err != nil {
-					t.Fatalf("key %q: %v", kid, err)
-				}
-			case ed25519.PublicKey:
-				if len(public) != ed25519.PublicKeySize {
-					t.Fatalf("key %q is %d bytes long", kid, len(public))
-				}
-			default:
-				t.Fatalf("key %q is a %T", kid, public)
 			}
 		}
 	})
+}
+
+func checkKey(t *testing.T, kid string, k key) {
+	t.Helper()
+	if kid == "" || !k.may {
+		t.Fatalf("unfit key %q", kid)
+	}
+	switch public := k.public.(type) {
+	case *rsa.PublicKey:
+		if public.N.BitLen() < minKeyBits || public.E < 3 {
+			t.Fatalf("weak key %q", kid)
+		}
+	case *ecdsa.PublicKey:
+		if _, err := public.ECDH(); err != nil {
+			t.Fatalf("key %q: %v", kid, err)
+		}
+	case ed25519.PublicKey:
+		if len(public) != ed25519.PublicKeySize {
+			t.Fatalf("key %q is %d bytes long", kid, len(public))
+		}
+	default:
+		t.Fatalf("key %q is a %T", kid, public)
+	}
 }
 
 // FuzzObject: our reading of JSON is go-jose's and the standard library's, less

@@ -22,7 +22,7 @@ type issuer struct {
 	algorithms algorithms
 	library    *oidc.Config // what go-oidc is to check
 	keys       *keySet
-	given      map[string]key // with the settings
+	given      keyring // with the settings
 }
 
 func (is *issuer) entra() bool { return is.tenant != "" }

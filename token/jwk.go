@@ -30,6 +30,48 @@ func (k key) fits(a algorithm) bool {
 	return (k.alg == noAlgorithm || k.alg == a) && a.fits(k.public)
 }
 
+// keyring holds keys by kid. Several share one only where no algorithm fits two of
+// them (RFC 7517, 4.5: "equivalent alternatives" of different types).
+type keyring map[string][]key
+
+// pick gives the key of a kid that is for an algorithm, else any of that kid.
+func (r keyring) pick(kid string, a algorithm) (key, bool) {
+	list := r[kid]
+	for _, k := range list {
+		if k.fits(a) {
+			return k, true
+		}
+	}
+	if len(list) == 0 {
+		return key{}, false
+	}
+	return list[0], true
+}
+
+// add puts a key beside those of its kid. Of two for one algorithm, as several
+// issuers may have them in one set, the first stays that may sign for ours.
+func (r keyring) add(kid string, k key) {
+	for i, old := range r[kid] {
+		if old.overlaps(k) {
+			if !old.may && k.may {
+				r[kid][i] = k
+			}
+			return
+		}
+	}
+	r[kid] = append(r[kid], k)
+}
+
+// overlaps reports whether some algorithm fits both keys.
+func (k key) overlaps(other key) bool {
+	for a := rs256; a < endOfAlgorithms; a++ {
+		if k.fits(a) && other.fits(a) {
+			return true
+		}
+	}
+	return false
+}
+
 // jwk is a key as published (RFC 7517, 4). Its certificates are not read: the
 // document came over TLS from the host that is trusted, and an odd x5c must not
 // cost us a good key.
@@ -61,14 +103,14 @@ type jwk struct {
 // is odd in any way, or for no algorithm that the issuer may use, is left out and
 // leaves the others alone. Without a single key that may sign for the issuer
 // there is no set: such an answer must never replace good keys.
-func parseKeys(body []byte, allowed algorithms, maySign func(keyIssuer string) bool) (map[string]key, bool) {
+func parseKeys(body []byte, allowed algorithms, maySign func(keyIssuer string) bool) (keyring, bool) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &set); err != nil {
 		return nil, false
 	}
-	keys := map[string]key{}
+	keys := keyring{}
 	usable := false
 	for _, raw := range set.Keys {
 		var j jwk
@@ -80,10 +122,7 @@ func parseKeys(body []byte, allowed algorithms, maySign func(keyIssuer string) b
 			continue
 		}
 		k.may = maySign(j.Issuer)
-		if old, twice := keys[j.Kid]; twice && (old.may || !k.may) {
-			continue // one kid, several issuers: the one that concerns us
-		}
-		keys[j.Kid] = k
+		keys.add(j.Kid, k)
 		usable = usable || k.may
 	}
 	return keys, usable

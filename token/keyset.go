@@ -40,7 +40,7 @@ type keySet struct {
 	report func(Refresh) // nil = nobody wants to know
 
 	mu       sync.Mutex
-	keys     map[string]key
+	keys     keyring
 	fetched  time.Time   // when keys came; zero = never
 	seeded   bool        // keys were given, none has been fetched
 	recent   []time.Time // fetches that came within kidInterval
@@ -55,7 +55,7 @@ type keySet struct {
 }
 
 // seed starts with keys that nobody fetched.
-func (s *keySet) seed(keys map[string]key) {
+func (s *keySet) seed(keys keyring) {
 	if keys != nil {
 		s.keys, s.fetched, s.seeded = keys, s.now().Round(0), true
 	}
@@ -75,7 +75,7 @@ type Refresh struct {
 // were signed before anybody is asked for the key: what is refused in any case
 // costs no fetch.
 func (s *keySet) verify(ctx context.Context, t gated, judge func() error) error {
-	k, err := s.key(ctx, t.kid, judge)
+	k, err := s.key(ctx, t.head, judge)
 	if err != nil {
 		return err
 	}
@@ -91,9 +91,9 @@ func (s *keySet) verify(ctx context.Context, t gated, judge func() error) error 
 	return nil
 }
 
-// key finds the key of a kid, after a fetch where one is due.
-func (s *keySet) key(ctx context.Context, kid string, judge func() error) (key, error) {
-	seen := s.look(kid)
+// key finds the key that a header names, after a fetch where one is due.
+func (s *keySet) key(ctx context.Context, h head, judge func() error) (key, error) {
+	seen := s.look(h)
 	if seen.found && !seen.stale {
 		return seen.key, nil
 	}
@@ -103,7 +103,7 @@ func (s *keySet) key(ctx context.Context, kid string, judge func() error) (key, 
 		}
 	}
 	asked, err := s.refresh(ctx, seen)
-	seen = s.look(kid)
+	seen = s.look(h)
 	switch {
 	case seen.found:
 		return seen.key, nil
@@ -117,7 +117,7 @@ func (s *keySet) key(ctx context.Context, kid string, judge func() error) (key, 
 	return key{}, &Error{Reason: ReasonKey, passing: !asked}
 }
 
-// sight is what there is for a kid at a moment.
+// sight is what there is for a header at a moment.
 type sight struct {
 	key      key
 	found    bool
@@ -127,7 +127,7 @@ type sight struct {
 	attempts uint64 // that had ended
 }
 
-func (s *keySet) look(kid string) sight {
+func (s *keySet) look(h head) sight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now().Round(0)
@@ -141,7 +141,7 @@ func (s *keySet) look(kid string) sight {
 	v := sight{stale: !usable || s.seeded || age >= refreshAfter, attempts: s.attempts}
 	v.overdue = age >= overdue && s.failures == 0
 	if usable {
-		v.key, v.found = s.keys[kid]
+		v.key, v.found = s.keys.pick(h.kid, h.alg)
 	}
 	if s.failures > 0 {
 		v.failing = s.lastErr
@@ -177,14 +177,14 @@ func (s *keySet) refresh(ctx context.Context, seen sight) (asked bool, err error
 
 // prefetch loads the keys unless they are there and fresh.
 func (s *keySet) prefetch(ctx context.Context) error {
-	seen := s.look("")
+	seen := s.look(head{})
 	if !seen.stale {
 		return nil
 	}
 	if _, err := s.refresh(ctx, seen); err != nil {
 		return err
 	}
-	if seen = s.look(""); seen.stale {
+	if seen = s.look(head{}); seen.stale {
 		return seen.failing
 	}
 	return nil

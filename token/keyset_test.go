@@ -277,7 +277,7 @@ func (w *world) keysOf() *keySet {
 // Between a look and its fetch somebody else may have fetched.
 func TestAFetchThatSomebodyElseMadeIsNotMadeAgain(t *testing.T) {
 	w := newWorld(t, 2)
-	before := w.keysOf().look("k")
+	before := w.keysOf().look(head{kid: "k", alg: rs256})
 	w.wantGood(t, w.good(t))
 	if f, _ := w.keysOf().board(before); f != nil {
 		t.Error("a fetch was started for what had been fetched since")
