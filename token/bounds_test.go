@@ -169,8 +169,12 @@ func TestKeysAreAsOldAsTheirFetch(t *testing.T) {
 	w.clock.Advance(5 * time.Second)
 	u, _ := url.Parse("https://login.example/keys")
 	r := s.land(f, loaded{uri: u, keys: keyring{"k": {{may: true}}}}, nil)
-	if !s.fetched.Equal(start) || !s.found.Equal(start) || r.Age != 5*time.Second {
+	if !s.fetched.Equal(start) || !s.found.Equal(start) || r.Age != 0 {
 		t.Errorf("fetched %v, found %v, age %v", s.fetched.Sub(start), s.found.Sub(start), r.Age)
+	}
+	s.flight = f
+	if r = s.land(f, loaded{}, &Error{Reason: ReasonKeys}); r.Age != 5*time.Second {
+		t.Errorf("age %v after a fetch that failed", r.Age)
 	}
 	w.clock.Advance(-time.Minute)
 	s.flight = f

@@ -187,6 +187,7 @@ func isTwin(name []byte) bool {
 // as lists. A claim that is absent is the zero value.
 type reader struct {
 	payload *payload
+	listed  int // strings of all lists
 	err     error
 }
 
@@ -230,8 +231,9 @@ func (r *reader) texts(c claim) []string {
 		s, ok := text(item)
 		if s != "" {
 			list = append(list, s)
+			r.listed++
 		}
-		return ok && len(list) <= maxList && !strings.ContainsFunc(s, isControl)
+		return ok && r.listed <= maxList && !strings.ContainsFunc(s, isControl)
 	})
 	if !ok {
 		r.fail(ReasonClaimType)
@@ -259,7 +261,7 @@ func (r *reader) words(c claim) []string {
 
 func (r *reader) split(s string) []string {
 	words := splitWords(s)
-	if len(words) > maxList {
+	if r.listed += len(words); r.listed > maxList {
 		r.fail(ReasonClaimType)
 		return nil
 	}
@@ -337,15 +339,9 @@ func (r *reader) hasAny(list ...claim) bool {
 	return slices.ContainsFunc(list, func(c claim) bool { return r.payload[c] != nil })
 }
 
-// isControl knows characters that no identifier holds and that make two of them
-// look alike or a line look like two: controls, line and paragraph separators,
-// and those that turn the direction of writing.
+// isControl knows characters that no identifier holds and that make a line look
+// like two: controls, line and paragraph separators. Those that turn the direction
+// of writing do occur in the names of groups.
 func isControl(c rune) bool {
-	switch {
-	case c < ' ', 0x7f <= c && c <= 0x9f:
-		return true
-	case c == 0x2028, c == 0x2029, 0x202a <= c && c <= 0x202e, 0x2066 <= c && c <= 0x2069:
-		return true
-	}
-	return false
+	return c < ' ' || 0x7f <= c && c <= 0x9f || c == 0x2028 || c == 0x2029
 }

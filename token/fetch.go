@@ -35,7 +35,7 @@ type fetcher struct {
 func (f *fetcher) wake(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if idle := now.Sub(f.used); idle >= idleTimeout || idle < 0 {
+	if idle := now.Sub(f.used); !f.used.IsZero() && (idle >= idleTimeout || idle < 0) {
 		f.client.CloseIdleConnections()
 	}
 	f.used = now
@@ -51,13 +51,14 @@ func newFetcher(client *http.Client) *fetcher {
 	return &fetcher{client: &bounded}
 }
 
+// ownTransport speaks HTTP/1.1: over HTTP/2 a request that was frozen keeps its dead
+// connection busy, and the next one would be sent into it.
 func ownTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: fetchTimeout}).DialContext,
 		TLSHandshakeTimeout:    fetchTimeout,
 		ResponseHeaderTimeout:  fetchTimeout,
-		ForceAttemptHTTP2:      true,
 		MaxResponseHeaderBytes: maxHeaders,
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        idleTimeout,

@@ -111,7 +111,9 @@ func (s *keySet) refreshed(now time.Time, err error) Refresh {
 	if s.fetched.IsZero() {
 		return r
 	}
-	r.Age = max(0, now.Sub(s.fetched))
+	if err != nil {
+		r.Age = max(0, now.Sub(s.fetched))
+	}
 	for _, list := range s.keys {
 		for _, k := range list {
 			if k.may && r.Age < maxKeyAge {

@@ -66,8 +66,10 @@ func TestEveryGenuineKindOfTokenPasses(t *testing.T) {
 			return c.TenantID == "" && c.ObjectID == "" && c.Version == "" && c.PrincipalID() == "other.example:alice" && c.ID == "1"
 		}},
 		{"foreign, Keycloak's access token with a nonce", w.other, other(map[string]any{"typ": "Bearer", "nonce": "n"}), nil},
+		{"a group that turns the direction of writing", w.idp, idp.Spec{Scopes: read, Groups: []string{"\u202aפיננסים\u202c"}}, func(c Claims) bool { return len(c.Groups) == 1 }},
 		{"512 scopes, and spaces", w.idp, idp.Spec{Extra: map[string]any{"scp": strings.Repeat(" a ", maxList)}}, func(c Claims) bool { return len(c.Scopes) == maxList }},
-		{"32 audiences", w.idp, idp.Spec{Scopes: read, Extra: map[string]any{"aud": append(slices.Repeat([]string{"a"}, maxAudiences-1), apiAudience)}}, nil},
+		{"512 of all together", w.idp, idp.Spec{Scopes: slices.Repeat([]string{"s"}, 112), Roles: slices.Repeat([]string{"r"}, 200), Groups: slices.Repeat([]string{"g"}, 200)}, nil},
+		{"128 audiences", w.idp, idp.Spec{Scopes: read, Extra: map[string]any{"aud": append(slices.Repeat([]string{"a"}, maxAudiences-1), apiAudience)}}, nil},
 		{"512 roles", w.idp, idp.Spec{App: true, Roles: slices.Repeat([]string{"r"}, maxList)}, func(c Claims) bool { return len(c.Roles) == maxList }},
 		{"a role without a name among others", w.idp, idp.Spec{App: true, Roles: []string{"", "Reader", ""}}, func(c Claims) bool { return slices.Equal(c.Roles, []string{"Reader"}) }},
 		{"foreign, its own client among the audiences, with a scope", w.other, other(map[string]any{"azp": "web", "aud": []string{"https://orders.example", "web"}, "scope": "a"}), nil},

@@ -61,7 +61,7 @@ func (is *issuer) findKeys(ctx context.Context, f *fetcher) (*url.URL, error) {
 // such as Lambda's Runtime API.
 func (is *issuer) checkJWKSURI(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
-	if err != nil || !fetchable(u) || u.Scheme == "http" && !strings.HasPrefix(is.discovery, "http:") {
+	if err != nil || !fetchable(u) || u.Scheme == "http" && !strings.HasPrefix(strings.ToLower(is.discovery), "http:") {
 		return nil, &Error{Reason: ReasonDiscovery, detail: "jwks_uri is not https"}
 	}
 	if is.entra() && !strings.EqualFold(u.Host, hostOf(is.discovery)) {

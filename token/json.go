@@ -20,10 +20,11 @@ const (
 	maxDepth = 32
 	// maxMembers bounds an object: 8 KB could hold more, no real token does.
 	maxMembers = 128
-	// maxList bounds what one claim lists, maxAudiences what aud does, for the same
-	// reason. Entra lists 200 groups at most, and one audience.
+	// maxList bounds what scp, roles and groups list together, maxAudiences what aud
+	// does, for the same reason. Entra lists 200 groups at most, and one audience;
+	// Keycloak lists each client that the user has a role in as an audience.
 	maxList      = 512
-	maxAudiences = 32
+	maxAudiences = 128
 )
 
 // object visits the members of a JSON object that fills the text, with decoded

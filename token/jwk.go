@@ -129,10 +129,13 @@ func parseKeys(body []byte, allowed algorithms, maySign func(keyIssuer string) b
 }
 
 // private reports whether anything of a private or secret key is published. Each
-// of these gives the whole of it: the factors follow from dp alone.
+// of these gives the whole of it: the factors follow from dp alone. Some
+// providers publish such members without a value.
 func (j jwk) private() bool {
 	for _, member := range []json.RawMessage{j.D, j.P, j.Q, j.DP, j.DQ, j.QI, j.Oth, j.K} {
-		if member != nil {
+		switch string(member) {
+		case "", "null", `""`, "[]":
+		default:
 			return true
 		}
 	}

@@ -109,11 +109,22 @@ func TestOddKeysAreLeftOutAndTheOthersStay(t *testing.T) {
 func TestAKeyWithAnyPrivatePartPublishedIsNoKey(t *testing.T) {
 	w := newWorld(t, 2)
 	for _, member := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
-		for _, value := range []any{"AQAB", "", []any{}, map[string]string{}} {
+		for _, value := range []any{"AQAB", 1, []any{1}, map[string]string{}} {
 			set := `{"keys":[` + w.goodJWK(map[string]any{member: value}) + `]}`
 			if keys, usable := parseKeys([]byte(set), onlyRS256, func(string) bool { return true }); usable || len(keys) != 0 {
 				t.Errorf("with %s %v it is one: %v", member, value, keys)
 			}
+		}
+	}
+}
+
+// Some publish the members of private keys without a value.
+func TestAPrivateMemberWithoutAValueCostsNoKey(t *testing.T) {
+	w := newWorld(t, 2)
+	for _, set := range []string{`"d":null`, `"d":""`, `"oth":[]`, `"p":null,"q":null,"dp":"","dq":""`} {
+		body := `{"keys":[` + strings.Replace(w.goodJWK(nil), "{", "{"+set+",", 1) + `]}`
+		if keys, usable := parseKeys([]byte(body), onlyRS256, func(string) bool { return true }); !usable || len(keys) != 1 {
+			t.Errorf("with %s it is none", set)
 		}
 	}
 }

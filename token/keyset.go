@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ const (
 	maxBackoff    = 30 * time.Second
 	discoveryLife = 24 * time.Hour
 	staleWait     = time.Second                  // for an hourly refresh while the old key is there
-	overdue       = 2 * refreshAfter             // from then on nobody goes on without having asked
+	overdue       = refreshAfter + kidInterval   // older keys are a sleeper's: nobody goes on without having asked
 	flightLife    = 2*fetchTimeout + time.Second // discovery, keys, and a moment
 )
 
@@ -103,9 +104,10 @@ func (s *keySet) key(ctx context.Context, h head, judge func() error) (key, erro
 		}
 	}
 	asked, err := s.refresh(ctx, seen)
+	gaveUp := seen.overdue && errors.Is(err, ReasonCanceled)
 	seen = s.look(h)
 	switch {
-	case seen.found:
+	case seen.found && !gaveUp:
 		return seen.key, nil
 	case err != nil:
 		return key{}, err
@@ -139,7 +141,8 @@ func (s *keySet) look(h head) sight {
 	}
 	usable := !s.fetched.IsZero() && age < maxKeyAge
 	v := sight{stale: !usable || s.seeded || age >= refreshAfter, attempts: s.attempts}
-	v.overdue = age >= overdue && s.failures == 0
+	failing := s.failures > 0 && now.Before(s.retry.Add(maxBackoff)) // lately: not before a long sleep
+	v.overdue = (age >= overdue || s.seeded) && !failing
 	if usable {
 		v.key, v.found = s.keys.pick(h.kid, h.alg)
 	}
@@ -152,10 +155,10 @@ func (s *keySet) look(h head) sight {
 // refresh waits for a fetch if one is due or under way. Where the key is there
 // and due for its hourly refresh, the first caller waits, and for a moment only;
 // the others go on at once, and the fetch ends without them. An instance that
-// slept for hours is overdue: all wait, as for a key that is not there, since the
-// issuer may have taken it away long ago. asked says that a fetch came to an end
-// with success; the error is that of the fetch or says that the caller stopped
-// waiting.
+// slept beyond that is overdue, and so are given keys: all wait, as for a key that
+// is not there, since the issuer may have taken it away long ago. asked says that
+// a fetch which began for this caller ended with success; the error is that of
+// the fetch or says that the caller stopped waiting.
 func (s *keySet) refresh(ctx context.Context, seen sight) (asked bool, err error) {
 	f, mine := s.board(seen)
 	hurry := seen.found && !seen.overdue
@@ -169,7 +172,7 @@ func (s *keySet) refresh(ctx context.Context, seen sight) (asked bool, err error
 	}
 	select {
 	case <-f.done:
-		return f.err == nil, f.err
+		return mine && f.err == nil, f.err
 	case <-ctx.Done():
 		return false, &Error{Reason: ReasonCanceled, cause: ctx.Err()}
 	}

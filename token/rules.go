@@ -28,6 +28,7 @@ func (is *issuer) claims(p *payload, now time.Time, skew time.Duration) (Claims,
 	if len(audiences) > maxAudiences {
 		return Claims{}, refuse(ReasonClaimType)
 	}
+	r.listed = 0 // they have a bound of their own
 	if is.entra() {
 		is.readEntra(r, &c)
 	} else {
@@ -84,7 +85,9 @@ func readOther(r *reader, c *Claims) {
 	}
 	c.AppID = orElse(r.text(claimAzp), r.text(claimClientID)) // OpenID Connect Core 1.0, 2; RFC 9068, 2.2
 	c.ID = r.text(claimJti)
-	c.Scopes = r.split(strings.Join(r.textOrTexts(claimScope), " "))
+	scopes := r.textOrTexts(claimScope)
+	r.listed = 0 // they count as words
+	c.Scopes = r.split(strings.Join(scopes, " "))
 	c.Roles = r.textOrTexts(claimRoles)
 	c.Groups = r.textOrTexts(claimGroups)
 }
@@ -148,7 +151,9 @@ func (c *Claims) checkOtherPurpose(r *reader) Reason {
 		return ReasonIDToken
 	case r.hasAny(claimNonce) && !strings.EqualFold(typ, "Bearer"):
 		return ReasonIDToken
-	case typ != "" || use != "" || len(c.Scopes)+len(c.Roles) > 0 || r.hasAny(claimClientID):
+	case typ != "" || use != "" || len(c.Scopes)+len(c.Roles)+len(c.Groups) > 0 || r.hasAny(claimClientID, claimScp):
+		return ""
+	case c.Subject == c.AppID: // client credentials: nobody signed in
 		return ""
 	case slices.Contains(r.textOrTexts(claimAud), c.AppID):
 		return ReasonIDToken
