@@ -319,8 +319,21 @@ func TestATooLargePolicyIsAnErrorNeverACutOne(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	last := a.logs.All()[0].ContextMap()
-	if last["PolicyTooLarge"] != int64(1) || last["reason"] != "policy_too_large" || last["bytes"].(int64) <= 8192 || last["maxBytes"] != int64(8192) {
+	if last["PolicyTooLarge"] != int64(1) || last["reason"] != "policy_too_large" || last["bytes"].(int64) <= 8192 || last["maxBytes"] != int64(8192) || last["Failed"] != int64(1) {
 		t.Errorf("the log says %v", last)
+	}
+}
+
+// TestFailuresCountByTheirReason: in sum, and by what failed.
+func TestFailuresCountByTheirReason(t *testing.T) {
+	a := start(t, func(c *authorizer.Config) { c.Verifier = verifier{good: &token.Error{Reason: token.ReasonKeys}} })
+	if _, err := a.Invoke(t.Context(), []byte(restToken(api+"/dev/GET/my-resource", "Bearer "+good))); err == nil {
+		t.Fatal("an outage is answered")
+	}
+	line := a.logs.All()[0].ContextMap()
+	b, err := json.Marshal(line["_aws"])
+	if err != nil || line["Failed"] != int64(1) || line["reason"] != "keys_unavailable" || !strings.Contains(string(b), `[[],["reason"]]`) || !strings.Contains(string(b), `"Name":"Failed"`) {
+		t.Errorf("the log says %v, %s", line, b)
 	}
 }
 

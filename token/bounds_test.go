@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -247,5 +248,66 @@ func TestASetBackClockEndsFetchesAndDiscoveries(t *testing.T) {
 	w.wantGood(t, w.good(t))
 	if got := w.idp.Fetches(); got.Discovery != 2 || got.Keys != 2 {
 		t.Errorf("fetches: %+v", got)
+	}
+}
+
+// What the shape of an ID token is, to the letter: each of these takes a token
+// for its own client out of it.
+func TestWhatIsNoIDToken(t *testing.T) {
+	w := newWorld(t, 2)
+	for name, extra := range map[string]map[string]any{
+		"token_use access":        {"token_use": "access"},
+		"typ Bearer":              {"typ": "Bearer"},
+		"a scope":                 {"scope": "a"},
+		"scp, as Okta has it":     {"scp": []string{"a"}},
+		"a role":                  {"roles": []string{"R"}},
+		"a group":                 {"groups": []string{"g"}},
+		"client_id":               {"client_id": "https://orders.example"},
+		"client credentials":      {"sub": "https://orders.example"},
+		"another client":          {"azp": "web"},
+		"no client, as workloads": {"azp": nil},
+	} {
+		claims := map[string]any{"azp": "https://orders.example", "scp": nil, "roles": nil}
+		for k, v := range extra {
+			claims[k] = v
+		}
+		if _, err := w.verifier.Verify(t.Context(), mint(t, w.other, idp.Spec{Extra: claims})); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTwinsOfUnusualNames(t *testing.T) {
+	for _, name := range []string{"to\u212aen_use", "Events", "_CLAIM_SOURCES", "Client_Id"} {
+		if _, err := parsePayload([]byte(`{"` + name + `":1}`)); ReasonOf(err) != ReasonTwin {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"UPN", "Preferred_Username", "_claim_sources_", "x5t"} {
+		if _, err := parsePayload([]byte(`{"` + name + `":1}`)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, c := range "\u0000\u001f\u007f\u0080\u009f\u2028\u2029" {
+		if !isControl(c) {
+			t.Errorf("%U is one", c)
+		}
+	}
+	if b, ok := unquote([]byte(`"\b\f\n\r\t\/\\\""`)); !ok || string(b) != "\b\f\n\r\t/\\\"" {
+		t.Errorf("%q", b)
+	}
+}
+
+func TestAnAuthorityMayBeWrittenInAnyCase(t *testing.T) {
+	p := newProvider(t, idp.Options{})
+	server := httptest.NewServer(p)
+	defer server.Close()
+	p.SetBaseURL(strings.Replace(server.URL, "http:", "HTTP:", 1))
+	v, err := New(Config{TenantIDs: []string{p.TenantID()}, Authority: p.Authority(), STS: p.STS(), Audiences: []string{p.Audience()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Verify(t.Context(), mint(t, p, idp.Spec{Scopes: []string{"a"}})); err != nil {
+		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"scopegate/internal/cli"
 	"scopegate/internal/idp"
@@ -36,7 +37,7 @@ func explained(t *testing.T, p *idp.Provider, args ...string) (stdout, stderr st
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := environment(t, "ENTRA_TENANT_IDS="+p.TenantID(), "ENTRA_AUTHORITY="+p.Authority(), "ENTRA_STS="+p.STS(), "OIDC_AUDIENCES="+p.Audience())
+	env := environment(t, "INVALID_TOKEN=deny", "ENTRA_TENANT_IDS="+p.TenantID(), "ENTRA_AUTHORITY="+p.Authority(), "ENTRA_STS="+p.STS(), "OIDC_AUDIENCES="+p.Audience())
 	var out, errs output
 	run := func(args ...string) int {
 		return cli.Run(t.Context(), append([]string{"scopegate"}, args...), env, strings.NewReader(""), &out, &errs)
@@ -96,5 +97,22 @@ func TestExplainSaysThatGroupsAreUnknown(t *testing.T) {
 	}
 	if stdout, _, code := explained(t, p, "--token", listed); code != cli.OK || strings.Contains(stdout, why) {
 		t.Errorf("with the group listed: exit code %d, printed %q", code, stdout)
+	}
+}
+
+// With INVALID_TOKEN=deny a refusal of the moment is a 401 all the same.
+func TestExplainSaysWhatAPIGatewayAnswers(t *testing.T) {
+	p := served(t)
+	for spec, want := range map[*idp.Spec]string{
+		{Scopes: []string{"a"}, NotBefore: 30 * time.Minute}: "API Gateway answers 401.",
+		{Scopes: []string{"a"}, Expired: true}:               "API Gateway answers 403.",
+	} {
+		raw, err := p.Mint(*spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stdout, stderr, code := explained(t, p, "--token", raw); code != cli.Negative || !strings.Contains(stdout, want) {
+			t.Errorf("exit code %d, printed %q, said %q, want %q", code, stdout, stderr, want)
+		}
 	}
 }

@@ -72,7 +72,8 @@ func (p *program) printRefused(err error, denied, asJSON bool) error {
 		return negative(errSilent)
 	}
 	status := http.StatusUnauthorized
-	if denied { // INVALID_TOKEN=deny
+	var e *token.Error
+	if denied && !(errors.As(err, &e) && e.Passing()) { // INVALID_TOKEN=deny
 		status = http.StatusForbidden
 	}
 	fmt.Fprintf(p.stdout, "UNAUTHORIZED: the token is refused (%s)\n%s\nAPI Gateway answers %d.\n", reason, reasons.Of(reason), status)

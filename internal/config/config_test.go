@@ -247,3 +247,18 @@ func TestWhatMustBeThere(t *testing.T) {
 		t.Errorf("a command on somebody's laptop: %v", err)
 	}
 }
+
+func TestIssuersOnTheTenantsHostsAreRefused(t *testing.T) {
+	with := []string{"ENTRA_TENANT_IDS=" + tenant, "ENTRA_AUTHORITY=https://login.example", "ENTRA_STS=https://sts.example", "OIDC_ISSUERS=https://STS.example/x"}
+	if _, err := config.Load(append(with, "OIDC_AUDIENCES=api://a https://STS.example/x=b"), config.Authorizer); err == nil || !strings.Contains(err.Error(), "ENTRA_STS") {
+		t.Errorf("an issuer on the host of ENTRA_STS: %v", err)
+	}
+	alone := []string{"ENTRA_AUTHORITY=https://login.example", "OIDC_ISSUERS=https://login.example/x", "OIDC_AUDIENCES=https://login.example/x=b"}
+	if _, err := config.Load(alone, config.Authorizer); err != nil {
+		t.Errorf("no tenant, and an issuer on the host of ENTRA_AUTHORITY: %v", err)
+	}
+	port := []string{"OIDC_ISSUERS=https://login.microsoftonline.com:8443/x", "OIDC_AUDIENCES=https://login.microsoftonline.com:8443/x=b"}
+	if _, err := config.Load(port, config.Authorizer); err == nil || !strings.Contains(err.Error(), "must not be an Entra issuer") {
+		t.Errorf("an Entra host with a port: %v", err)
+	}
+}
