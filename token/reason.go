@@ -53,7 +53,7 @@ const (
 	ReasonLifetime     Reason = "lifetime"          // no positive life, or more than MaxLife
 	ReasonIDToken      Reason = "id_token"          // an ID token, not an access token
 	ReasonPurpose      Reason = "no_scope_no_role"  // neither scp nor roles: no access token for this API
-	ReasonKind         Reason = "kind_contradicted" // idtyp and scp speak against each other
+	ReasonKind         Reason = "kind_contradicted" // idtyp, scp and user's names speak against each other
 	ReasonUnspecified  Reason = "unspecified"       // what the zero Error says
 )
 

@@ -72,10 +72,10 @@ var groups = []group{
 		{"kid_malformed", "The header's kid is longer than any real one, or not printable."},
 		{"signature_length", "The signature has a length that no accepted key can give: it was cut off, or there is none."},
 	}},
-	{"Unauthorized: what the token says", "The token is well-formed and refused (401, or 403 with `INVALID_TOKEN=deny`).", []entry{
+	{"Unauthorized: what the token says", "The token is well-formed and refused (401, or 403 with `INVALID_TOKEN=deny`, but for what may be otherwise in a moment: `not_yet_valid`, `issued_in_future`, and `key_unknown` where the issuer was not asked).", []entry{
 		{"payload_malformed", "The claims are no JSON object in UTF-8, name one twice, nest deeper than 32, or are more than 128."},
 		{"claim_twin", "A claim's name equals a known one but for its case; other parsers would take it for that."},
-		{"claim_type", "A claim is of another JSON type than it must be, a time is no plain integer, an identifier holds control characters, or a list is too long (512 entries, 32 audiences)."},
+		{"claim_type", "A claim is of another JSON type than it must be, a time is no plain integer, an identifier holds control characters, or lists are too long (512 scopes, roles and groups together, 128 audiences)."},
 		{"claim_missing", "A claim is missing that every access token of its issuer has."},
 		{"issuer_unknown", "The issuer is not configured: a tenant that is not in `ENTRA_TENANT_IDS`, or an issuer that is not in `OIDC_ISSUERS`, byte by byte."},
 		{"key_unknown", "The issuer publishes no key of this kid. While many unknown kids come in, it is asked twice in five minutes only."},
@@ -90,9 +90,9 @@ var groups = []group{
 		{"not_yet_valid", "The token is not valid yet: a clock is wrong by more than `CLOCK_SKEW`."},
 		{"issued_in_future", "The token was issued in the future: a clock is wrong by more than `CLOCK_SKEW`."},
 		{"lifetime", "The token ends before it begins, or lives longer than 29 hours."},
-		{"id_token", "This is an ID token, or another one that is no access token, or has the shape of one: the client sent the wrong one."},
+		{"id_token", "This is an ID token, or another one that is no access token, or has the shape of one (it grants nothing and is for the client that got it): the client sent the wrong one."},
 		{"no_scope_no_role", "The token has neither scp nor roles: the client has no permission of this API, or did not ask for any."},
-		{"kind_contradicted", "The claim idtyp says that the token is an app's or a user's, and scp says otherwise."},
+		{"kind_contradicted", "The token says of itself that it is an app's and a user's: idtyp against scp, or no scope beside a blank scp or a user's name (upn, unique_name, preferred_username)."},
 		{"unspecified", "No reason was given. Please report it."},
 	}},
 	{"Failed", "Nothing was decided (500, never cached). Alarm on these.", []entry{
