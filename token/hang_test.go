@@ -104,33 +104,6 @@ func TestAHangingProviderCostsASleeperOneFetch(t *testing.T) {
 	})
 }
 
-// A key that was taken away while an instance slept is believed by none of its
-// callers, although the issuer takes longer to say so than they usually wait.
-func TestASleeperBelievesNoKeyThatWasTakenAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := hangingWorld(t)
-		raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 28 * time.Hour})
-		w.wantGood(t, raw)
-		w.rotate(t)
-		w.rotate(t)
-		waitFor(23 * time.Hour)
-		healthy := w.net.byHost["login.example"]
-		w.net.byHost["login.example"] = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			waitFor(2 * staleWait)
-			healthy.ServeHTTP(rw, r)
-		})
-		var wg sync.WaitGroup
-		for range 10 {
-			wg.Go(func() {
-				if _, err := w.verifier.Verify(context.Background(), raw); ReasonOf(err) != ReasonKey {
-					t.Errorf("got %v, want %q", err, ReasonKey)
-				}
-			})
-		}
-		wg.Wait()
-	})
-}
-
 // waitFor lets the bubble's clock move on.
 func waitFor(d time.Duration) { <-time.After(d) }
 

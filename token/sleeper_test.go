@@ -23,6 +23,36 @@ func (w *world) slowBy(d time.Duration) {
 	})
 }
 
+// believedByNobody has several callers present a token at once whose key is gone.
+func (w *world) believedByNobody(t *testing.T, raw string) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for i := range 5 {
+		wg.Go(func() {
+			if _, err := w.verifier.Verify(context.Background(), raw); ReasonOf(err) != ReasonKey {
+				t.Errorf("caller %d: got %v, want %q", i, err, ReasonKey)
+			}
+		})
+	}
+	wg.Wait()
+	waitFor(flightLife)
+}
+
+// A key that was taken away while an instance slept is believed by none of its
+// callers, although the issuer takes longer to say so than they usually wait.
+func TestASleeperBelievesNoKeyThatWasTakenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hangingWorld(t)
+		raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 28 * time.Hour})
+		w.wantGood(t, raw)
+		w.rotate(t)
+		w.rotate(t)
+		waitFor(23 * time.Hour)
+		w.slowBy(2 * staleWait)
+		w.believedByNobody(t, raw)
+	})
+}
+
 // A failure of before the sleep is no reason to believe an old key.
 func TestASleeperWhoseLastFetchFailedAsksToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -37,16 +67,7 @@ func TestASleeperWhoseLastFetchFailedAsksToo(t *testing.T) {
 		w.rotate(t) // the key is gone
 		waitFor(20 * time.Hour)
 		w.slowBy(2 * staleWait / 3) // discovery and keys: 1.3 s
-		var wg sync.WaitGroup
-		for i := range 5 {
-			wg.Go(func() {
-				if _, err := w.verifier.Verify(context.Background(), raw); ReasonOf(err) != ReasonKey {
-					t.Errorf("caller %d: got %v, want %q", i, err, ReasonKey)
-				}
-			})
-		}
-		wg.Wait()
-		waitFor(flightLife)
+		w.believedByNobody(t, raw)
 	})
 }
 
@@ -59,16 +80,7 @@ func TestGivenKeysThatWereTakenAwayAreBelievedByNobody(t *testing.T) {
 		w.rotate(t)
 		w.rotate(t)
 		w.slowBy(100 * time.Millisecond)
-		var wg sync.WaitGroup
-		for i := range 5 {
-			wg.Go(func() {
-				if _, err := w.verifier.Verify(context.Background(), raw); ReasonOf(err) != ReasonKey {
-					t.Errorf("caller %d: got %v, want %q", i, err, ReasonKey)
-				}
-			})
-		}
-		wg.Wait()
-		waitFor(flightLife)
+		w.believedByNobody(t, raw)
 	})
 }
 
