@@ -1,0 +1,71 @@
+// Package flush empties API Gateway's authorizer caches after a change, twice: at
+// once, and again when no authorizer answers from its old table any more. In go
+// the stages that changed; out comes what may be promised about them.
+//
+// It knows no AWS SDK: internal/flush/aws holds the clients for API Gateway and
+// SQS, internal/dev those of the local stack.
+package flush
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"scopegate/mapping"
+)
+
+// Why a stage cannot be flushed, for errors.Is; any other error of a Client is a
+// failure that may pass.
+var (
+	// ErrNoCache: WebSocket APIs have no authorizer cache.
+	ErrNoCache = errors.New("a WebSocket API has no authorizer cache")
+	// ErrElsewhere: the API is another account's, or there is none of that id.
+	ErrElsewhere = errors.New("no API of this account has the id")
+)
+
+// Client empties the authorizer cache of one stage. It must be safe for
+// concurrent use.
+type Client interface {
+	Flush(ctx context.Context, api mapping.API) error
+}
+
+// Job is a flush to be made later.
+type Job struct {
+	ID  string    `json:"id"`
+	Due time.Time `json:"due"`
+	// API is the stage; the zero API stands for every stage that is registered.
+	ARN   string `json:"arn,omitempty"`
+	Stage string `json:"stage,omitempty"`
+}
+
+// Jobs keeps jobs durably until they are done: an SQS queue on AWS, a file in the
+// local stack. A job may come back more than once, and never before it is due.
+type Jobs interface {
+	Schedule(ctx context.Context, j Job) error
+}
+
+// Result is what the answer to a change says of caches.
+type Result struct {
+	// Flush is "scheduled", "off", "impossible" (Reason says why) or "failed".
+	Flush string `json:"flush" enum:"scheduled,off,impossible,failed"`
+	// EffectiveBy is when no cache answers as before the change any more; nil if
+	// that is the authorizer's TTL later.
+	EffectiveBy *time.Time `json:"effectiveBy,omitempty"`
+	Reason      string     `json:"flushReason,omitempty"`
+}
+
+// Flusher is what the admin API asks: Begin before a change is committed, so that
+// the second flush cannot be forgotten by whatever happens afterwards; then Done.
+type Flusher interface {
+	// Begin schedules the second flush of the stages, or of all of them if none is
+	// named. owner is who asks: each has a budget of flushes of its own. It never
+	// fails: what it could not do is told by Done.
+	Begin(ctx context.Context, owner string, apis ...mapping.API) Pending
+}
+
+// Pending is a change whose flush was begun.
+type Pending interface {
+	// Done is called once the change is committed: it flushes now. Of a change that
+	// was not committed it is not called; its second flush does no harm.
+	Done(ctx context.Context) Result
+}
