@@ -14,6 +14,18 @@ import (
 	"scopegate/mapping"
 )
 
+// When caches have forgotten a change.
+const (
+	// Settle is how much later than CACHE_TTL after Begin the second flush is due:
+	// an answer computed from the old table may be on its way to API Gateway's
+	// cache for as long as an authorizer may take (AWS: "Amazon API Gateway
+	// quotas", 10 s), and clocks differ.
+	Settle = 15 * time.Second
+	// Margin is how much later than CACHE_TTL after the commit no cache answers as
+	// before any more: Settle, and the time that the second flush takes.
+	Margin = 30 * time.Second
+)
+
 // Why a stage cannot be flushed, for errors.Is; any other error of a Client is a
 // failure that may pass.
 var (
