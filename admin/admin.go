@@ -25,7 +25,7 @@ type Verifier interface {
 	Verify(ctx context.Context, raw string) (token.Claims, error)
 }
 
-// Config puts the API together. All but Now is required.
+// Config puts the API together. All but Now and Principal is required.
 type Config struct {
 	Store    store.Store
 	Verifier Verifier
@@ -33,6 +33,9 @@ type Config struct {
 	Role     string // ADMIN_ROLE: makes users and apps admins
 	Log      *zap.Logger
 	Now      func() time.Time // nil means time.Now
+	// Principal names a caller for the audit trail; nil means Claims.PrincipalID.
+	// The command line puts "direct:…" there when it works on a store itself.
+	Principal func(token.Claims) string
 }
 
 // Names are exact everywhere. huma compares them without case unless told so,
@@ -52,6 +55,9 @@ func New(c Config) (http.Handler, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Principal == nil {
+		c.Principal = token.Claims.PrincipalID
 	}
 	s := &service{c}
 	mux := http.NewServeMux()

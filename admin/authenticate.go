@@ -11,7 +11,10 @@ import (
 	"scopegate/token"
 )
 
-type claimsKey struct{}
+type (
+	claimsKey    struct{}
+	principalKey struct{}
+)
 
 // claimsOf are the verified claims of who asks.
 func claimsOf(ctx context.Context) token.Claims {
@@ -20,7 +23,10 @@ func claimsOf(ctx context.Context) token.Claims {
 }
 
 // principalID names who asks, for the audit trail.
-func principalID(ctx context.Context) string { return claimsOf(ctx).PrincipalID() }
+func principalID(ctx context.Context) string {
+	id, _ := ctx.Value(principalKey{}).(string)
+	return id
+}
 
 // authenticate verifies the bearer token of every operation that names a
 // security scheme. It looks at nothing that a gateway in front may have added:
@@ -43,7 +49,7 @@ func (s *service) authenticate(api huma.API) func(huma.Context, func(huma.Contex
 			s.write(api, ctx, http.StatusServiceUnavailable, "the access token cannot be verified now")
 			return
 		}
-		ctx = huma.WithValue(ctx, claimsKey{}, claims)
+		ctx = huma.WithValue(huma.WithValue(ctx, claimsKey{}, claims), principalKey{}, s.Principal(claims))
 		if err := s.authorize(ctx); err != nil {
 			s.write(api, ctx, err.GetStatus(), err.Error())
 			return
