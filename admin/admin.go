@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
 
+	"scopegate/internal/flush"
 	"scopegate/store"
 	"scopegate/token"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	Scope    string // ADMIN_SCOPE: users need it, and Role or to be owners
 	Role     string // ADMIN_ROLE: makes users and apps admins
 	Log      *zap.Logger
+	Flusher  flush.Flusher    // empties API Gateway's caches after a change; [flush.Off] does not
 	Now      func() time.Time // nil means time.Now
 	// Principal names a caller for the audit trail; nil means Claims.PrincipalID.
 	// The command line puts "direct:…" there when it works on a store itself.
@@ -52,6 +54,9 @@ func New(c Config) (http.Handler, error) {
 	}
 	if c.Scope == "" || c.Role == "" {
 		return nil, errors.New("make the admin API: needs the scope and the role of admins")
+	}
+	if c.Flusher == nil {
+		return nil, errors.New("make the admin API: needs a flusher, or the one that is off")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -78,37 +83,15 @@ func description() huma.Config {
 	return d
 }
 
-// protected is the security of every operation but healthz.
-var protected = []map[string][]string{{"bearer": {}}}
-
 func (s *service) register(api huma.API) {
 	api.UseMiddleware(s.authenticate(api))
 	huma.Register(api, huma.Operation{
 		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Summary: "Whether the process answers",
+		Description:        "For everybody, without a token. Query parameters are passed over: probes of load balancers add their own.",
+		SkipValidateParams: true,
 	}, health)
-	const table = "/v1/apis/{apiId}/{stage}"
-	huma.Register(api, huma.Operation{
-		OperationID: "getApi", Method: http.MethodGet, Path: table, Summary: "What is registered of an API stage",
-		Description: "For admins.",
-		Security:    protected, Errors: []int{401, 403, 404, 409, 503},
-	}, s.getAPI)
-	huma.Register(api, huma.Operation{
-		OperationID: "putApi", Method: http.MethodPut, Path: table, Summary: "Register an API stage, or change its name, owners and trust",
-		Description: "For admins. Changing one that is registered needs If-Match.",
-		Security:    protected, Errors: []int{401, 403, 409, 412, 422, 428, 503},
-	}, s.putAPI)
-	huma.Register(api, huma.Operation{
-		OperationID: "getDocument", Method: http.MethodGet, Path: table + "/document", Summary: "The whole table as one document",
-		Description: "For admins and owners.",
-		Security:    protected, Errors: []int{401, 403, 404, 409, 503},
-	}, s.getDocument)
-	huma.Register(api, huma.Operation{
-		OperationID: "putDocument", Method: http.MethodPut, Path: table + "/document", Summary: "Replace the whole table",
-		Description: "One change, or none. Permissions that the document leaves out are removed; their routes stay registered. " +
-			"For admins and owners; name, owners and trust are the admins' to change, and stay where an owner leaves them out.",
-		Security: protected, Errors: []int{401, 403, 404, 409, 412, 413, 422, 428, 503},
-		MaxBodyBytes: MaxBody,
-	}, s.putDocument)
+	s.registerAPIs(api)
+	s.registerDocument(api)
 }
 
 type healthOutput struct {

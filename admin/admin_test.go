@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"scopegate/admin"
+	"scopegate/internal/flush"
 	"scopegate/store"
 )
 
@@ -66,10 +67,11 @@ func TestAGatewaysWordOrASecondTokenIsNoToken(t *testing.T) {
 
 func TestTheAPIIsNotMadeWithoutRequirements(t *testing.T) {
 	s := newServer(t)
-	good := admin.Config{Store: s.store, Verifier: known, Scope: "S", Role: "R", Log: zap.NewNop()}
+	good := admin.Config{Store: s.store, Verifier: known, Scope: "S", Role: "R", Log: zap.NewNop(), Flusher: flush.Off{}}
 	for name, spoil := range map[string]func(*admin.Config){
 		"scope": func(c *admin.Config) { c.Scope = "" }, "role": func(c *admin.Config) { c.Role = "" },
 		"store": func(c *admin.Config) { c.Store = nil }, "verifier": func(c *admin.Config) { c.Verifier = nil }, "log": func(c *admin.Config) { c.Log = nil },
+		"flusher": func(c *admin.Config) { c.Flusher = nil },
 	} {
 		c := good
 		spoil(&c)

@@ -4,14 +4,23 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/oklog/ulid/v2"
-
+	"scopegate/internal/flush"
 	"scopegate/mapping"
 	"scopegate/store"
 )
+
+func (s *service) registerAPIs(api huma.API) {
+	huma.Register(api, protected(huma.Operation{
+		OperationID: "getApi", Method: http.MethodGet, Path: tablePath, Summary: "What is registered of an API stage",
+		Description: "For admins and owners.",
+	}, forOwners, 404, 409), s.getAPI)
+	huma.Register(api, protected(huma.Operation{
+		OperationID: "putApi", Method: http.MethodPut, Path: tablePath, Summary: "Register an API stage, or change its name, owners and trust",
+		Description: "For admins. Changing one that is registered needs If-Match.",
+	}, forAdmins, 409, 412, 428), s.putAPI)
+}
 
 // TablePath names a table. The path holds the API's id alone; where the store
 // knows several of that id, of other accounts or regions, arn says which.
@@ -36,35 +45,10 @@ type apiOutput struct {
 	Body   API
 }
 
-type documentOutput struct {
-	ETag string `header:"ETag"`
-	Body Document
-}
-
-// Applied says what a document changed.
-type Applied struct {
-	Revision  string `json:"revision"`
-	Added     int    `json:"added"`
-	Changed   int    `json:"changed"`
-	Removed   int    `json:"removed"`
-	Unchanged int    `json:"unchanged"`
-}
-
-type appliedOutput struct {
-	ETag string `header:"ETag"`
-	Body Applied
-}
-
 type putAPIInput struct {
 	TablePath
 	IfMatch string `header:"If-Match"`
 	Body    API
-}
-
-type putDocumentInput struct {
-	TablePath
-	IfMatch string `header:"If-Match"`
-	Body    Document
 }
 
 // named checks that a body speaks of the table that the path names.
@@ -94,6 +78,23 @@ func (s *service) getAPI(ctx context.Context, in *TablePath) (*apiOutput, error)
 	return outputOf(http.StatusOK, meta), nil
 }
 
+// changedAPI is an API after a change of it.
+type changedAPI struct {
+	API
+	Revision string `json:"revision" doc:"The table's revision after the change"`
+	flush.Result
+}
+
+type changedAPIOutput struct {
+	Status int
+	ETag   string `header:"ETag"`
+	Body   changedAPI
+}
+
+func changedOf(status int, m store.Meta) *changedAPIOutput {
+	return &changedAPIOutput{Status: status, ETag: etag(m.Revision), Body: changedAPI{API: outputOf(status, m).Body, Revision: m.Revision.String()}}
+}
+
 func outputOf(status int, m store.Meta) *apiOutput {
 	return &apiOutput{Status: status, ETag: etag(m.Revision), Body: API{
 		ARN: m.API.ARN, Stage: m.API.Stage, Name: m.Name, Owners: m.Owners, Trust: m.Trust,
@@ -101,7 +102,7 @@ func outputOf(status int, m store.Meta) *apiOutput {
 }
 
 // putAPI registers a table, or changes the head of one.
-func (s *service) putAPI(ctx context.Context, in *putAPIInput) (*apiOutput, error) {
+func (s *service) putAPI(ctx context.Context, in *putAPIInput) (*changedAPIOutput, error) {
 	stage := in.Body.Stage
 	if stage == "" {
 		stage = in.Stage
@@ -126,100 +127,11 @@ func (s *service) putAPI(ctx context.Context, in *putAPIInput) (*apiOutput, erro
 	}
 	change := s.change(ctx, api, before.Revision)
 	change.Head = &store.Head{Name: in.Body.Name, Complete: before.Complete, Owners: in.Body.Owners, Trust: in.Body.Trust}
-	after, err := store.CommitSettled(ctx, s.Store, change)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	return outputOf(status, after), nil
-}
-
-func (s *service) getDocument(ctx context.Context, in *TablePath) (*documentOutput, error) {
-	api, err := s.find(ctx, *in)
+	after, flushed, err := s.commit(ctx, change)
 	if err != nil {
 		return nil, err
 	}
-	snapshot, _, err := s.load(ctx, api)
-	if err != nil {
-		return nil, err
-	}
-	doc, err := documentOf(snapshot)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	return &documentOutput{ETag: etag(snapshot.Revision), Body: doc}, nil
-}
-
-func (s *service) putDocument(ctx context.Context, in *putDocumentInput) (*appliedOutput, error) {
-	api, err := in.named(in.Body.ARN, in.Body.Stage)
-	if err != nil {
-		return nil, err
-	}
-	list, err := in.Body.permissions(api)
-	if err != nil {
-		return nil, err
-	}
-	before, may, err := s.load(ctx, api)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkMatch(in.IfMatch, before.Revision); err != nil {
-		return nil, err
-	}
-	change, applied, err := s.replacement(ctx, before, list)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	head := in.Body.head(before.Meta, change)
-	if may != adminRights {
-		if head, err = in.Body.owned(head, before.Meta); err != nil {
-			return nil, err
-		}
-	}
-	if s.needs().change(claimsOf(ctx), before.Owners, head.Owners) == noRights {
-		return nil, s.forbidden(ctx)
-	}
-	if !reflect.DeepEqual(head, headOf(before.Meta)) {
-		change.Head = &head
-	}
-	after := before.Meta
-	if len(change.Put)+len(change.Remove) > 0 || change.Head != nil {
-		if after, err = store.CommitSettled(ctx, s.Store, change); err != nil {
-			return nil, s.problem(ctx, err)
-		}
-	}
-	applied.Revision = after.Revision.String()
-	return &appliedOutput{ETag: etag(after.Revision), Body: applied}, nil
-}
-
-func (s *service) change(ctx context.Context, api mapping.API, at store.Revision) store.Change {
-	return store.Change{
-		ID: ulid.Make().String(), API: api, If: at,
-		By: principalID(ctx), RequestID: requestID(ctx), At: s.Now(),
-	}
-}
-
-// replacement works out how a table becomes one with these permissions. What
-// is listed for a route without permission is no permission, and so neither
-// removed nor put again.
-func (s *service) replacement(ctx context.Context, before store.Snapshot, list []mapping.Permission) (store.Change, Applied, error) {
-	change := s.change(ctx, before.API, before.Revision)
-	shown, err := listed(before)
-	if err != nil {
-		return change, Applied{}, err
-	}
-	diff, err := store.Diff(shown, list)
-	if err != nil {
-		return change, Applied{}, err
-	}
-	kept := map[string]bool{}
-	for _, p := range list {
-		kept[p.ID()] = true
-	}
-	for _, p := range before.Permissions {
-		if !kept[p.ID()] {
-			change.Remove = append(change.Remove, p.ID())
-		}
-	}
-	change.Put = diff.Put
-	return change, Applied{Added: diff.Added, Changed: diff.Changed, Removed: len(change.Remove), Unchanged: diff.Unchanged}, nil
+	out := changedOf(status, after)
+	out.Body.Result = flushed
+	return out, nil
 }

@@ -11,10 +11,6 @@ import (
 	"scopegate/store"
 )
 
-// ownerCalls are the operations that owners may call for their own API. Every
-// other one is for admins, also one that is added and forgotten here.
-var ownerCalls = map[string]bool{"getDocument": true, "putDocument": true}
-
 func (s *service) needs() needs { return needs{scope: s.Scope, role: s.Role} }
 
 func (s *service) rights(ctx context.Context, m store.Meta) rights {
@@ -25,17 +21,18 @@ func (s *service) isAdmin(ctx context.Context) bool {
 	return s.rights(ctx, store.Meta{}) == adminRights
 }
 
-// authorize turns away who has no rights before a body is read. The handlers of
-// ownerCalls ask again for the very table that they read.
+// authorize turns away who has no rights before a body is read.
 func (s *service) authorize(ctx huma.Context) huma.StatusError {
-	call, caller := ctx.Operation().OperationID, ctx.Context()
+	who, caller := accessOf(ctx.Operation()), ctx.Context()
 	switch {
 	case s.isAdmin(caller):
 		return nil
-	case !ownerCalls[call]:
+	case who != forOwners && who != forItems:
 		return forbid(s.needs().refusal(claimsOf(caller), false))
 	case !s.needs().client(claimsOf(caller)):
 		return s.forbidden(caller)
+	case who == forItems:
+		return nil
 	}
 	mine, err := s.tables(caller, TablePath{APIID: ctx.Param("apiId"), Stage: ctx.Param("stage"), ARN: ctx.Query("arn")})
 	if err == nil && len(mine) == 0 {
@@ -44,7 +41,7 @@ func (s *service) authorize(ctx huma.Context) huma.StatusError {
 	return err
 }
 
-// forbidden is the answer of ownerCalls to who has no rights on the API, be there
+// forbidden is the answer of operations that owners may call to who has no rights on the API, be there
 // such an API or not.
 func (s *service) forbidden(ctx context.Context) huma.StatusError {
 	return forbid(s.needs().refusal(claimsOf(ctx), true))

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"scopegate/admin"
+	"scopegate/internal/flush"
 	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/store/bolt"
@@ -115,7 +116,7 @@ func newServer(t testing.TB) server {
 	f := &failing{Store: s}
 	h, err := admin.New(admin.Config{
 		Store: f, Verifier: known, Scope: "S", Role: "R", Log: zap.NewNop(),
-		Now: func() time.Time { return epoch },
+		Now: func() time.Time { return epoch }, Flusher: flush.Off{},
 	})
 	if err != nil {
 		t.Fatal(err)

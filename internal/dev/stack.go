@@ -16,6 +16,7 @@ import (
 	"scopegate/admin"
 	"scopegate/gateway"
 	"scopegate/internal/config"
+	"scopegate/internal/flush"
 	"scopegate/internal/idp"
 	"scopegate/internal/wiring"
 	"scopegate/mapping"
@@ -230,7 +231,7 @@ func (s *Stack) admin() (http.Handler, error) {
 	}
 	return admin.New(admin.Config{
 		Store: s.store, Verifier: verifier, Scope: s.settings.Admin.Scope, Role: s.settings.Admin.Role,
-		Log: zap.New(s.trace), Now: s.options.Now,
+		Log: zap.New(s.trace), Now: s.options.Now, Flusher: flush.Off{},
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"scopegate/admin"
 	"scopegate/internal/config"
+	"scopegate/internal/flush"
 	"scopegate/store"
 	"scopegate/token"
 )
@@ -37,7 +38,7 @@ func (m *matrix) adminAPI(s store.Store, settings ...string) http.Handler {
 		m.t.Fatal(err)
 	}
 	h, err := admin.New(admin.Config{
-		Store: s, Verifier: verifier, Scope: c.Admin.Scope, Role: c.Admin.Role, Log: zap.NewNop(), Now: m.now,
+		Store: s, Verifier: verifier, Scope: c.Admin.Scope, Role: c.Admin.Role, Log: zap.NewNop(), Now: m.now, Flusher: flush.Off{},
 	})
 	if err != nil {
 		m.t.Fatal(err)
