@@ -1,13 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/singleflight"
 
 	"scopegate/mapping"
 )
@@ -34,20 +34,6 @@ type CacheConfig struct {
 	OnStale func(mapping.API, error)
 }
 
-// DefaultTimeout bounds one refresh: API Gateway gives an authorizer 10 s.
-const DefaultTimeout = 3 * time.Second
-
-// How soon a failing store is asked again: a fraction of a second when requests
-// fail for it, longer when an older table answers them.
-const (
-	retryFailed = 500 * time.Millisecond
-	retryStale  = 5 * time.Second
-)
-
-// stalePatience is how long a request waits for a refresh where an older table
-// could answer it. The refresh goes on.
-const stalePatience = 400 * time.Millisecond
-
 // How a table came to be served.
 const (
 	Hit   = "hit"   // from memory, within the TTL
@@ -68,194 +54,77 @@ type Served struct {
 // again. APIs without a table are remembered too. Several requests that miss
 // together make one load. It may be used from several goroutines.
 type Cache struct {
-	store   Reader
-	config  CacheConfig
-	entries *lru.Cache[mapping.API, entry]
-	flight  singleflight.Group
-}
-
-// entry is what is known of one API. Entries are replaced, never changed.
-type entry struct {
-	table    *mapping.Table // nil: the store has none
-	revision Revision
-	checked  time.Time // when the store was last asked with success
-	retry    time.Time // the store failed: it is not asked before then
-	failure  error     // why, where there is nothing to serve instead
+	store  Reader
+	trust  []mapping.Trust
+	keeper keeper[mapping.API, mapping.Table]
 }
 
 // NewCache makes a Cache; it reads nothing yet.
 func NewCache(s Reader, config CacheConfig) (*Cache, error) {
-	if config.Now == nil {
-		config.Now = time.Now
-	}
-	if config.Timeout == 0 {
-		config.Timeout = DefaultTimeout
-	}
-	entries, err := lru.New[mapping.API, entry](config.Size)
+	entries, err := lru.New[mapping.API, entry[mapping.Table]](config.Size)
 	if err != nil {
 		return nil, fmt.Errorf("make the table cache: %w", err)
 	}
-	return &Cache{store: s, config: config, entries: entries}, nil
+	c := &Cache{store: s, trust: config.Trust}
+	c.keeper = keeper[mapping.API, mapping.Table]{
+		ttl: config.TTL, maxStale: config.MaxStale, timeout: cmp.Or(config.Timeout, DefaultTimeout), now: wallClock(config.Now),
+		// Neither ARN nor stage holds a slash before the stage's, so the joined
+		// string stands for one API only.
+		what: func(api mapping.API) string { return "table of " + api.String() },
+		get:  entries.Get,
+		put:  func(api mapping.API, e entry[mapping.Table]) { entries.Add(api, e) },
+		ask:  c.ask, onStale: config.OnStale,
+	}
+	return c, nil
+}
+
+// wallClock is a clock without a monotonic reading; nil means time.Now.
+func wallClock(now func() time.Time) func() time.Time {
+	if now == nil {
+		now = time.Now
+	}
+	return func() time.Time { return now().Round(0) }
 }
 
 // Table serves the table of an API. ErrNotFound if the API has none; any other
 // error is an outage.
 func (c *Cache) Table(ctx context.Context, api mapping.API) (Served, error) {
-	for {
-		served, asked, err := c.table(ctx, api)
-		// Lambda may have frozen a refresh in its midst. What it then says, or
-		// that it failed, is of the time before, however long ago that was.
-		if ctx.Err() != nil || within(c.now(), asked, 2*c.config.Timeout) {
-			return served, err
-		}
-	}
-}
-
-// table also says when the store was asked for what it gives: now, if it is
-// memory that answers.
-func (c *Cache) table(ctx context.Context, api mapping.API) (Served, time.Time, error) {
-	old, known := c.entries.Get(api)
-	if known && c.usable(old) {
-		served, err := old.serve(api)
-		return served, c.now(), err
-	}
-	// Neither ARN nor stage holds a slash before the stage's, so the joined
-	// string stands for one API only. The refresh is cut off from the request
-	// that happens to start it: others wait for it too.
-	done := c.flight.DoChan(api.ARN+"/"+api.Stage, func() (result any, err error) {
-		// singleflight would pass a panic on in a goroutine of its own, where
-		// nobody can recover: a bug must not end the requests of others.
-		defer func() {
-			if p := recover(); p != nil {
-				result, err = refreshed{asked: c.now(), err: fmt.Errorf("read table of %s: panic: %v", api, p)}, nil
-			}
-		}()
-		detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.Timeout)
-		defer cancel()
-		asked := c.now()
-		served, err := c.refresh(detached, api, asked)
-		return refreshed{served: served, asked: asked, err: err}, nil
-	})
-	// A store that hangs must not hold up calls that an older table answers.
-	var patience <-chan time.Time
-	if c.servesStale(old, c.now()) {
-		patience = time.After(stalePatience)
-	}
-	select {
-	case <-ctx.Done():
-		return Served{}, c.now(), fmt.Errorf("read table of %s: %w", api, ctx.Err())
-	case <-patience:
-		return Served{Table: old.table, Revision: old.revision, How: Stale}, c.now(), nil
-	case r := <-done:
-		result, _ := r.Val.(refreshed)
-		return result.served, result.asked, result.err
-	}
-}
-
-// refreshed is what one refresh came to, and when it asked the store.
-type refreshed struct {
-	served Served
-	asked  time.Time
-	err    error
-}
-
-func (c *Cache) now() time.Time { return c.config.Now().Round(0) }
-
-// usable reports whether the entry answers without the store being asked. A
-// clock that went back makes no entry last longer.
-func (c *Cache) usable(e entry) bool {
-	now := c.now()
-	if now.Before(e.retry) && e.retry.Sub(now) <= retryStale {
-		return e.failure != nil || c.servesStale(e, now)
-	}
-	return e.failure == nil && within(now, e.checked, c.config.TTL)
-}
-
-func within(now, since time.Time, d time.Duration) bool {
-	return !now.Before(since) && now.Before(since.Add(d))
-}
-
-func (c *Cache) servesStale(e entry, now time.Time) bool {
-	return e.table != nil && within(now, e.checked, c.config.TTL+c.config.MaxStale)
-}
-
-func (e entry) serve(api mapping.API) (Served, error) {
+	k, err := c.keeper.serve(ctx, api)
 	switch {
-	case e.failure != nil:
-		return Served{}, e.failure
-	case e.table == nil:
-		return Served{}, fmt.Errorf("table of %s: %w", api, ErrNotFound)
-	case !e.retry.IsZero():
-		return Served{Table: e.table, Revision: e.revision, How: Stale}, nil
+	case err != nil:
+		return Served{}, err
+	case k.value == nil:
+		return Served{How: k.how}, fmt.Errorf("table of %s: %w", api, ErrNotFound)
 	}
-	return Served{Table: e.table, Revision: e.revision, How: Hit}, nil
+	return Served{Table: k.value, Revision: k.revision, How: k.how}, nil
 }
 
-// refresh asks the store. Only one runs for an API at a time. asked is a time
-// before the read: what is read may be no older than this.
-func (c *Cache) refresh(ctx context.Context, api mapping.API, asked time.Time) (Served, error) {
-	old, known := c.entries.Get(api)
-	if known && c.usable(old) {
-		return old.serve(api)
-	}
-	fresh, how, err := c.ask(ctx, api, old)
-	if err != nil {
-		return c.fail(api, old, asked, fmt.Errorf("read table of %s: %w", api, err))
-	}
-	fresh.checked = asked
-	c.entries.Add(api, fresh)
-	served, err := fresh.serve(api)
-	served.How = how
-	return served, err
-}
-
-func (c *Cache) ask(ctx context.Context, api mapping.API, old entry) (fresh entry, how string, err error) {
-	if old.table != nil {
+// ask reads the head, where a table is known, and the table if it has moved on.
+func (c *Cache) ask(ctx context.Context, api mapping.API, old entry[mapping.Table]) (fresh entry[mapping.Table], how string, err error) {
+	if old.value != nil {
 		meta, err := c.store.Meta(ctx, api)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			return entry{}, Same, nil
+			return fresh, Same, nil
 		case err != nil:
-			return entry{}, "", err
+			return fresh, "", err
 		case meta.Revision == old.revision:
-			return entry{table: old.table, revision: old.revision}, Same, nil
+			return entry[mapping.Table]{value: old.value, revision: old.revision}, Same, nil
 		}
 	}
 	s, err := c.store.Load(ctx, api)
 	if errors.Is(err, ErrNotFound) {
-		return entry{}, Miss, nil
+		return fresh, Miss, nil
 	}
 	if err != nil {
-		return entry{}, "", err
+		return fresh, "", err
 	}
 	trust := s.Trust
 	if len(trust) == 0 {
-		trust = c.config.Trust
+		trust = c.trust
 	}
 	table, err := mapping.NewTable(mapping.Source{
 		API: api, Permissions: s.Permissions, Routes: s.Routes, Complete: s.Complete != nil, Trust: trust,
 	})
-	return entry{table: table, revision: s.Revision}, Miss, err
-}
-
-// fail serves the old table for as long as that is allowed. That an API had no
-// table is not served so: an outage must not come out as a refusal. What counts
-// is when the store was asked, however long it took to fail.
-func (c *Cache) fail(api mapping.API, old entry, asked time.Time, err error) (Served, error) {
-	now := c.now()
-	if c.servesStale(old, asked) {
-		old.failure = nil
-		old.retry = now.Add(min(retryStale, c.config.TTL))
-		c.entries.Add(api, old)
-		if c.config.OnStale != nil {
-			c.config.OnStale(api, err)
-		}
-		return Served{Table: old.table, Revision: old.revision, How: Stale}, nil
-	}
-	// The old table is kept: should its revision still be the store's when that
-	// is back, it need not be loaded again.
-	old.failure = err
-	old.retry = now.Add(retryFailed)
-	c.entries.Add(api, old)
-	return Served{}, err
+	return entry[mapping.Table]{value: table, revision: s.Revision}, Miss, err
 }
