@@ -10,6 +10,11 @@ import (
 	"unicode"
 )
 
+// MaxPrincipal bounds a principal id, in bytes: with a prefix it is a sort key of
+// DynamoDB, which holds 1,024 (AWS: "Quotas in Amazon DynamoDB"). OpenID Connect
+// Core, section 2, lets a sub have 255.
+const MaxPrincipal = 1000
+
 // MinRevocation is how long a revocation lasts at the least: longer than any
 // token of Entra's lives that was issued before it, skew included (Microsoft:
 // "Configurable token lifetimes in the Microsoft identity platform": up to 28 h
@@ -55,6 +60,9 @@ type RevocationRecord struct {
 	At            time.Time   `json:"at"`
 	Was           *Revocation `json:"was,omitempty"`
 	Is            *Revocation `json:"is,omitempty"`
+	// Damaged, if not "", says why the stored record cannot be read; only
+	// ChangeID is known then.
+	Damaged string `json:"damaged,omitempty"`
 }
 
 // RevocationReader is what an authorizer reads of revocations.
@@ -83,8 +91,8 @@ var upperGUID = regexp.MustCompile(`^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4
 func CanonicalPrincipal(id string) (string, error) {
 	first, second, ok := strings.Cut(id, ":")
 	switch {
-	case len(id) > maxText:
-		return "", fmt.Errorf("principalId: must be at most %d bytes, is %d", maxText, len(id))
+	case len(id) > MaxPrincipal:
+		return "", fmt.Errorf("principalId: must be at most %d bytes, is %d", MaxPrincipal, len(id))
 	case !ok || first == "" || second == "":
 		return "", fmt.Errorf("principalId %q: must be {tid}:{oid}, or {issuer host}:{sub}", id)
 	case strings.ContainsFunc(id, unicode.IsControl):

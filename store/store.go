@@ -150,6 +150,7 @@ type Counts struct {
 // Store keeps tables. All methods may be called from several goroutines, honour
 // their context, and read what was last written (no eventual consistency).
 type Store interface {
+	RevocationStore
 	// Meta reads the head of a table: one cheap read. ErrNotFound if it does
 	// not exist, or if no table of such a name can (see mapping.ParseAPI).
 	Meta(ctx context.Context, api mapping.API) (Meta, error)

@@ -4,7 +4,8 @@
 //
 // Buckets: tables/<arn>#<stage> holds the head (or its tombstone) and the
 // buckets permissions and routes, by id; audit/<arn>#<stage> holds audit records
-// by change id. Values are JSON. Neither ARNs nor stages hold a '#'.
+// by change id; revocations holds their head and the buckets list, by principal,
+// and audit. Values are JSON. Neither ARNs nor stages hold a '#'.
 package bolt
 
 import (
@@ -26,6 +27,9 @@ var (
 	permissions  = []byte("permissions")
 	routes       = []byte("routes")
 	layoutKey    = []byte("layout")
+
+	revocationsBucket = []byte("revocations")
+	listBucket        = []byte("list")
 )
 
 // layout is the version of the file's layout; another one is refused.
@@ -66,6 +70,9 @@ func prepare(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := prepareRevocations(tx); err != nil {
+		return err
+	}
 	switch version := string(audit.Get(layoutKey)); {
 	case version == layout:
 		return nil
@@ -73,6 +80,20 @@ func prepare(tx *bbolt.Tx) error {
 		return fmt.Errorf("its layout is version %q, must be %s", version, layout)
 	}
 	return audit.Put(layoutKey, []byte(layout))
+}
+
+// prepareRevocations: a file made before there were any gets their buckets too.
+func prepareRevocations(tx *bbolt.Tx) error {
+	root, err := tx.CreateBucketIfNotExists(revocationsBucket)
+	if err != nil {
+		return err
+	}
+	for _, name := range [][]byte{listBucket, auditBucket} {
+		if _, err := root.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close closes the file.
@@ -187,16 +208,25 @@ func (s *Store) commit(ctx context.Context, c store.Change) (store.Meta, error) 
 	if err != nil {
 		return store.Meta{}, err
 	}
+	var answer store.Meta
+	err = s.write(ctx, func(tx *bbolt.Tx) (err error) {
+		answer, err = change(tx, c)
+		return err
+	})
+	return answer, err
+}
+
+// write runs f in a transaction, one at a time.
+func (s *Store) write(ctx context.Context, f func(*bbolt.Tx) error) error {
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return store.Meta{}, ctx.Err()
+		return ctx.Err()
 	}
-	var answer store.Meta
 	ready := false
-	err = s.db.Update(func(tx *bbolt.Tx) (err error) {
-		answer, err = change(tx, c)
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		err := f(tx)
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -206,9 +236,17 @@ func (s *Store) commit(ctx context.Context, c store.Change) (store.Meta, error) 
 	if err != nil && ready {
 		// The file could not be written to the end: which head the next reader
 		// finds there is not known.
-		return store.Meta{}, fmt.Errorf("%w: %w", store.ErrUnknown, err)
+		return fmt.Errorf("%w: %w", store.ErrUnknown, err)
 	}
-	return answer, err
+	return err
+}
+
+// read runs f in a transaction that sees one state.
+func (s *Store) read(ctx context.Context, f func(*bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.db.View(f)
 }
 
 // view runs f on the table of an API.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"scopegate/mapping"
 	"scopegate/store"
@@ -187,8 +188,16 @@ func (s *Store) settle(ctx context.Context, c store.Change, sent *head, cause er
 // fence makes sure that no transaction conditional on h is committed from now
 // on: it changes the head, unless it is no longer h, which has the same effect.
 func (s *Store) fence(ctx context.Context, api mapping.API, h head) error {
+	return s.fenceItem(ctx, s.fenceUpdate(api, h))
+}
+
+// fenceItem makes a conditional update, whose condition may fail.
+func (s *Store) fenceItem(ctx context.Context, u *types.Update) error {
 	for try := 0; ; try++ {
-		_, err := s.client.UpdateItem(ctx, s.fenceInput(api, h))
+		_, err := s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: u.TableName, Key: u.Key, UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
+			ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
+		})
 		if err == nil || isConditionFailed(err) {
 			return nil
 		}

@@ -12,6 +12,9 @@
 //	audit#<arn>#<stage>               <change id>  audit record; never changed, never removed
 //	generations#<arn>#<stage>         <generation> a generation that may have items, and the revision it was made from
 //	apis                              <arn>#<stage> a table that exists
+//	revocations                       meta         revision of all revocations
+//	                                  principal#<id>  revocation; ttl is when DynamoDB may remove it
+//	audit#revocations                 <change id>  audit record of a revocation; never changed, never removed
 //	migrations                        …            the ledger of package migrations
 //
 // A generation is one set of a table's items. Small changes edit the one that

@@ -51,6 +51,22 @@ func TestEveryFieldIsAmongTheNames(t *testing.T) {
 	if got, want := slices.Sorted(slices.Values(recordNames)), slices.Sorted(maps.Keys(it)); !slices.Equal(got, want) {
 		t.Errorf("names %q, want %q", got, want)
 	}
+	revoked := store.Revocation{Reason: "r"}
+	if b, err = store.EncodeRevocationRecord(store.RevocationRecord{RequestID: "r", Was: &revoked, Is: &revoked}); err != nil {
+		t.Fatal(err)
+	}
+	if it, err = jsonToItem(b); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := slices.Sorted(slices.Values(revocationRecordNames)), slices.Sorted(maps.Keys(it)); !slices.Equal(got, want) {
+		t.Errorf("names %q, want %q", got, want)
+	}
+	if it, err = toItem(revoked); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := slices.Sorted(slices.Values(revocationNames)), slices.Sorted(maps.Keys(it)); !slices.Equal(got, want) {
+		t.Errorf("names %q, want %q", got, want)
+	}
 }
 
 // A hundred of the largest permissions go into one transaction of 4 MB.

@@ -100,12 +100,7 @@ func (r *Reader) Audit(ctx context.Context, api mapping.API, before string, limi
 	if store.CheckAPI(api) != nil {
 		return nil, nil
 	}
-	in := &dynamodb.QueryInput{ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(limit))}
-	if before != "" {
-		in.KeyConditionExpression = aws.String("pk = :pk AND sk < :before")
-		in.ExpressionAttributeValues = item{":before": text(before)}
-	}
-	items, err := r.query(ctx, in, auditPK(api), limit)
+	items, err := r.newest(ctx, auditPK(api), before, limit)
 	if err != nil {
 		return nil, wrap(err, "read audit of %s", api)
 	}
@@ -172,6 +167,17 @@ func (r *Reader) get(ctx context.Context, k item) (item, error) {
 		return nil, err
 	}
 	return out.Item, nil
+}
+
+// newest reads the last limit items of a partition, those before the sort key
+// given alone unless that is "".
+func (r *Reader) newest(ctx context.Context, partition, before string, limit int) ([]item, error) {
+	in := &dynamodb.QueryInput{ScanIndexForward: aws.Bool(false), Limit: aws.Int32(int32(limit))}
+	if before != "" {
+		in.KeyConditionExpression = aws.String("pk = :pk AND sk < :before")
+		in.ExpressionAttributeValues = item{":before": text(before)}
+	}
+	return r.query(ctx, in, partition, limit)
 }
 
 // query reads all pages of a partition, or the first limit items (0: all).

@@ -144,7 +144,7 @@ func (s *Store) auditAction(e store.Effect) (types.TransactWriteItem, error) {
 	}
 	maps.Copy(it, key(auditPK(e.After.API), e.Record.ChangeID))
 	// The same change is never written twice, whatever the head says.
-	return s.put(it, &condition{expression: "attribute_not_exists(pk)"}), nil
+	return s.put(it, absent()), nil
 }
 
 // condition is a ConditionExpression with what it refers to.
@@ -154,10 +154,13 @@ type condition struct {
 	values     item
 }
 
+// absent holds while there is no such item.
+func absent() *condition { return &condition{expression: "attribute_not_exists(pk)"} }
+
 // condition holds while the meta item is exactly the one that was read.
 func (h head) condition() *condition {
 	if h.never() {
-		return &condition{expression: "attribute_not_exists(pk)"}
+		return absent()
 	}
 	return &condition{
 		expression: "#n = :wasn AND #i = :wasi AND #g = :wasg AND #f = :wasf",
@@ -169,9 +172,9 @@ func (h head) condition() *condition {
 	}
 }
 
-// fenceInput changes nothing of the meta item but its fence; where there is
+// fenceUpdate changes nothing of the meta item but its fence; where there is
 // none it makes a tombstone to carry it.
-func (s *Store) fenceInput(api mapping.API, h head) *dynamodb.UpdateItemInput {
+func (s *Store) fenceUpdate(api mapping.API, h head) *types.Update {
 	set := item{"fence": text(rand.Text())}
 	if h.never() {
 		set = item{
@@ -180,11 +183,7 @@ func (s *Store) fenceInput(api mapping.API, h head) *dynamodb.UpdateItemInput {
 			"generation": text(""), "fence": text(rand.Text()), "deleted": &types.AttributeValueMemberBOOL{Value: true},
 		}
 	}
-	u := s.update(key(metaPK(api), metaSK), set, nil, h.condition()).Update
-	return &dynamodb.UpdateItemInput{
-		TableName: u.TableName, Key: u.Key, UpdateExpression: u.UpdateExpression, ConditionExpression: u.ConditionExpression,
-		ExpressionAttributeNames: u.ExpressionAttributeNames, ExpressionAttributeValues: u.ExpressionAttributeValues,
-	}
+	return s.update(key(metaPK(api), metaSK), set, nil, h.condition()).Update
 }
 
 // update sets attributes, removes those of the known names that are not among

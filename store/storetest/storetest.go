@@ -38,12 +38,15 @@ type Harness struct {
 	CutAfter func(n int, lost bool) (restore func() bool)
 }
 
+// testCase is one promise.
+type testCase struct {
+	name string
+	run  func(*testing.T, Harness)
+}
+
 // Run runs the suite, cases side by side; open is called once for each.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
-	cases := []struct {
-		name string
-		run  func(*testing.T, Harness)
-	}{
+	cases := []testCase{
 		{"what is written is read back, every field of it", roundTrip},
 		{"a table that does not exist is ErrNotFound", absence},
 		{"tables do not touch each other and are listed in order", isolation},
@@ -69,7 +72,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"a context that is over is an error and writes nothing", cancelled},
 		{"what was written is there after reopening", reopened},
 	}
-	for _, c := range cases {
+	for _, c := range append(cases, revocationCases...) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t, open(t))
