@@ -18,11 +18,12 @@ import (
 const (
 	// Settle is how much later than CACHE_TTL after Begin the second flush is due:
 	// an answer computed from the old table may be on its way to API Gateway's
-	// cache for as long as an authorizer may take (AWS: "Amazon API Gateway
-	// quotas", 10 s), and clocks differ.
+	// cache for as long as an authorizer may take (10 s; AWS: "Control access to
+	// HTTP APIs with AWS Lambda authorizers"), and the commit comes after Begin.
 	Settle = 15 * time.Second
 	// Margin is how much later than CACHE_TTL after the commit no cache answers as
-	// before any more: Settle, and the time that the second flush takes.
+	// before any more: Settle, and the time that the second flush takes. Where all
+	// of many stages are flushed it is longer, see [Coordinator].
 	Margin = 30 * time.Second
 )
 
@@ -35,6 +36,15 @@ var (
 	ErrElsewhere = errors.New("no API of this account has the id")
 )
 
+// What went wrong with a flush that may work later, for errors.Is. A Client wraps
+// them where it knows; who reads the answer to a change is told no other cause.
+var (
+	// ErrBusy: API Gateway takes no more calls at this moment.
+	ErrBusy = errors.New("API Gateway takes no more calls now")
+	// ErrForbidden: these credentials may not flush (IAM: apigateway:DELETE).
+	ErrForbidden = errors.New("API Gateway refuses this function to empty the cache")
+)
+
 // Client empties the authorizer cache of one stage. It must be safe for
 // concurrent use.
 type Client interface {
@@ -45,13 +55,19 @@ type Client interface {
 type Job struct {
 	ID  string    `json:"id"`
 	Due time.Time `json:"due"`
-	// API is the stage; the zero API stands for every stage that is registered.
+	// ARN and Stage name the stage; neither stands for every stage registered.
 	ARN   string `json:"arn,omitempty"`
 	Stage string `json:"stage,omitempty"`
+	// AfterARN and AfterStage are where a job for every stage goes on, in order of
+	// ARN and stage: after this one.
+	AfterARN   string `json:"afterArn,omitempty"`
+	AfterStage string `json:"afterStage,omitempty"`
 }
 
 // Jobs keeps jobs durably until they are done: an SQS queue on AWS, a file in the
-// local stack. A job may come back more than once, and never before it is due.
+// local stack. A job may come back more than once; one that comes back before it
+// is due is scheduled again by [Coordinator.Run]. It must be safe for concurrent
+// use.
 type Jobs interface {
 	Schedule(ctx context.Context, j Job) error
 }
