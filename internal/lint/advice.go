@@ -69,7 +69,7 @@ func (c *checker) advise(ctx context.Context, w weights, i int) error {
 	tooMany := k.Kind == Everything && slices.ContainsFunc(w.list, func(o weight) bool {
 		return o.Kind == AllScopes && !o.Fits && o.Tenant == k.Tenant && o.Issuer == k.Issuer
 	})
-	if k.Fits || k.single() || len(parts) < 2 || tooMany {
+	if k.Fits || k.Single() || len(parts) < 2 || tooMany {
 		return nil
 	}
 	c.byUse(parts)

@@ -44,8 +44,8 @@ type Caller struct {
 	Advice *Advice `json:"advice,omitempty"`
 }
 
-// single reports whether the caller holds a single permission set.
-func (c Caller) single() bool { return c.Kind != AllScopes && c.Kind != Everything }
+// Single reports whether the caller holds a single permission set.
+func (c Caller) Single() bool { return c.Kind != AllScopes && c.Kind != Everything }
 
 // caller is the principal that a token would make of it.
 func (c Caller) caller() mapping.Caller {

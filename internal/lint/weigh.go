@@ -156,7 +156,7 @@ func (w weight) witnessed(g *gathered) {
 		switch {
 		case isEncoding(g.glob(f)):
 			f.Severity, f.Kind = Note, Encoding
-		case x.Whole && w.single():
+		case x.Whole && w.Single():
 			f.Kind = WholeCollision
 			if x.From == "" {
 				f.Severity = Error
