@@ -1,80 +1,26 @@
 package admin
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"scopegate/internal/yamljson"
 )
 
 // exactJSON reads bodies as huma's own format does, but refuses first what two
-// readers could read in two ways: a name given twice, of which encoding/json
-// mixes both into one value, and text that is no UTF-8.
+// readers could read in two ways, and what is too much.
 var exactJSON = huma.Format{
 	Marshal: huma.DefaultJSONFormat.Marshal,
 	Unmarshal: func(data []byte, v any) error {
-		if err := checkExact(data); err != nil {
+		if err := yamljson.CheckJSON(data); err != nil {
 			return err
 		}
 		return huma.DefaultJSONFormat.Unmarshal(data, v)
 	},
-}
-
-// maxDepth bounds how deep a body nests; a document needs four.
-const maxDepth = 32
-
-func checkExact(data []byte) error {
-	if !utf8.Valid(data) {
-		return errors.New("body must be valid UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if err := checkValue(dec, 0); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	return nil
-}
-
-// checkValue reads one value. Faults of the syntax are left to the reader that
-// follows, which words them.
-func checkValue(dec *json.Decoder, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("body must not nest deeper than %d", maxDepth)
-	}
-	t, err := dec.Token()
-	if err != nil {
-		return io.EOF
-	}
-	open, ok := t.(json.Delim)
-	if !ok {
-		return nil
-	}
-	names := map[string]bool{}
-	for dec.More() {
-		if open == '{' {
-			t, err := dec.Token()
-			if err != nil {
-				return io.EOF
-			}
-			name, _ := t.(string)
-			if names[name] {
-				return fmt.Errorf("body must give %q once", name)
-			}
-			names[name] = true
-		}
-		if err := checkValue(dec, depth+1); err != nil {
-			return err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return io.EOF
-	}
-	return nil
 }
 
 // Bounds of an error's answer: huma repeats the whole object for each member
