@@ -91,6 +91,7 @@ func (s *service) register(api huma.API) {
 		SkipValidateParams: true,
 	}, health)
 	s.registerAPIs(api)
+	s.registerPermissions(api)
 	s.registerDocument(api)
 }
 

@@ -81,8 +81,7 @@ func (s *service) getAPI(ctx context.Context, in *TablePath) (*apiOutput, error)
 // changedAPI is an API after a change of it.
 type changedAPI struct {
 	API
-	Revision string `json:"revision" doc:"The table's revision after the change"`
-	flush.Result
+	Changed
 }
 
 type changedAPIOutput struct {
@@ -91,8 +90,8 @@ type changedAPIOutput struct {
 	Body   changedAPI
 }
 
-func changedOf(status int, m store.Meta) *changedAPIOutput {
-	return &changedAPIOutput{Status: status, ETag: etag(m.Revision), Body: changedAPI{API: outputOf(status, m).Body, Revision: m.Revision.String()}}
+func changedOf(status int, m store.Meta, flushed flush.Result) *changedAPIOutput {
+	return &changedAPIOutput{Status: status, ETag: etag(m.Revision), Body: changedAPI{outputOf(status, m).Body, Changed{m.Revision.String(), flushed}}}
 }
 
 func outputOf(status int, m store.Meta) *apiOutput {
@@ -131,7 +130,5 @@ func (s *service) putAPI(ctx context.Context, in *putAPIInput) (*changedAPIOutpu
 	if err != nil {
 		return nil, err
 	}
-	out := changedOf(status, after)
-	out.Body.Result = flushed
-	return out, nil
+	return changedOf(status, after, flushed), nil
 }

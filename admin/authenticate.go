@@ -54,12 +54,16 @@ func (s *service) authenticate(api huma.API) func(huma.Context, func(huma.Contex
 			s.write(api, ctx, err.GetStatus(), err.Error())
 			return
 		}
+		if faults := checkQuery(ctx.URL()); len(faults) > 0 {
+			s.write(api, ctx, http.StatusUnprocessableEntity, "the request breaks rules", faults...)
+			return
+		}
 		next(ctx)
 	}
 }
 
-func (s *service) write(api huma.API, ctx huma.Context, status int, detail string) {
-	if err := huma.WriteErr(api, ctx, status, detail); err != nil {
+func (s *service) write(api huma.API, ctx huma.Context, status int, detail string, errs ...error) {
+	if err := huma.WriteErr(api, ctx, status, detail, errs...); err != nil {
 		s.Log.Warn("answer not written", zap.String("requestId", requestID(ctx.Context())), zap.Error(err))
 	}
 }

@@ -42,18 +42,36 @@ func (s *service) problem(ctx context.Context, err error) huma.StatusError {
 
 func etag(r store.Revision) string { return `"` + r.String() + `"` }
 
-// checkMatch compares If-Match with a table's revision (RFC 9110, 13.1.1), by
-// the strong comparison: a weak tag never matches.
+// checkMatch compares If-Match with a table's revision.
 func checkMatch(header string, r store.Revision) error {
+	tag := ""
+	if r != (store.Revision{}) {
+		tag = etag(r)
+	}
+	return matchTag(header, tag, "the table")
+}
+
+// matchTag compares If-Match with an ETag, "" where there is nothing to have one
+// (RFC 9110, 13.1.1), by the strong comparison: a weak tag never matches.
+func matchTag(header, is, what string) error {
 	if header == "" {
-		return huma.NewError(http.StatusPreconditionRequired, "If-Match must name the revision that the change is made for, as ETag gave it")
+		return huma.NewError(http.StatusPreconditionRequired, "If-Match must name what the change is made for, as ETag gave it")
 	}
 	for tag := range strings.SplitSeq(header, ",") {
 		tag = strings.TrimSpace(tag)
-		if r != (store.Revision{}) && (tag == "*" || tag == etag(r)) {
+		if is != "" && (tag == "*" || tag == is) {
 			return nil
 		}
 	}
-	return huma.NewError(http.StatusPreconditionFailed, "the table is at another revision: read it again",
-		&huma.ErrorDetail{Location: "header.If-Match", Value: header, Message: "must be " + etag(r)})
+	message := "must be " + is
+	if is == "" {
+		message = "must not be given: there is nothing yet that it could match"
+	}
+	return huma.NewError(http.StatusPreconditionFailed, what+" is at another revision: read it again",
+		&huma.ErrorDetail{Location: "header.If-Match", Value: header, Message: message})
+}
+
+// retryLater says that the very same request may do in a moment.
+func retryLater(err huma.StatusError) error {
+	return huma.ErrorWithHeaders(err, http.Header{"Retry-After": {"5"}})
 }
