@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/spf13/cobra"
 
+	"scopegate/internal/adminclient"
 	"scopegate/internal/config"
 	"scopegate/internal/dev"
 	"scopegate/migrations"
@@ -70,7 +71,7 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	p := &program{name: calledAs(args[0]), environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}
 	root := p.root()
 	root.SetArgs(args[1:])
-	err := p.noTable(root.ExecuteContext(ctx))
+	err := p.sdkError(p.noTable(root.ExecuteContext(ctx)))
 	if err == nil {
 		return OK
 	}
@@ -114,9 +115,17 @@ func (p *program) warnUnknown() {
 // ours say what they are, and what is none of those is an outage.
 func exitCode(err error) int {
 	var c coded
+	var problem *adminclient.Problem
 	switch {
 	case errors.As(err, &c):
 		return c.code
+	case errors.As(err, &problem):
+		if problem.Outage() {
+			return Failed
+		}
+		return Negative
+	case errors.Is(err, adminclient.ErrOptions):
+		return Usage
 	case errors.Is(err, dev.ErrOptions):
 		return Usage
 	case errors.Is(err, store.ErrInvalid), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrConflict):

@@ -166,27 +166,11 @@ func (p *program) explained(ctx context.Context, a asked) (source, error) {
 // opened opens tables, and with them the settings of a role. With --dev these are
 // the local stack's.
 func (p *program) opened(ctx context.Context, at where, role config.Role) (source, error) {
-	if at.dev != "" {
-		r, ready, err := openRemote(ctx, at.dev)
-		if err != nil {
-			return source{}, err
-		}
-		var environ []string
-		for name, value := range ready.Settings {
-			environ = append(environ, name+"="+value)
-		}
-		settings, err := config.Load(environ, config.Authorizer)
-		return source{settings, r, func() error { return nil }}, err
-	}
-	settings, err := p.settings(role)
+	c, err := p.connect(ctx, at, reading, role)
 	if err != nil {
 		return source{}, err
 	}
-	s, err := p.openStore(ctx, at.data, false)
-	if err != nil {
-		return source{}, err
-	}
-	return source{settings, s, s.Close}, nil
+	return source{c.settings, c.tables, c.close}, nil
 }
 
 // describes reports whether the flags describe a caller without a token.

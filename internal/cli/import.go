@@ -7,45 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/user"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"scopegate/internal/config"
-	"scopegate/internal/dev"
 	"scopegate/mapping"
 	"scopegate/store"
-	"scopegate/store/dynamo"
 )
-
-// where are the flags that name the tables to work on.
-type where struct{ data, dev string }
-
-func (w *where) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&w.data, "data", "", "folder of the embedded store")
-	cmd.Flags().StringVar(&w.dev, "dev", "", "URL of the admin port of a running scopegate dev")
-	cmd.MarkFlagsMutuallyExclusive("data", "dev")
-}
-
-const whereText = `The tables are those of --data DIR, of the running scopegate dev at --dev URL, or else of
-the DynamoDB table that the settings name (TABLE_NAME, AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB).`
-
-// openStore opens a folder's or DynamoDB's tables.
-func (p *program) openStore(ctx context.Context, data string, make bool) (store.Store, error) {
-	if data == "" {
-		settings, err := p.settings(config.Store)
-		if err != nil {
-			return nil, err
-		}
-		return dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName})
-	}
-	if _, err := os.Stat(filepath.Join(data, dev.DataFile)); err != nil && !make {
-		return nil, negative(fmt.Errorf("--data %q: must be a folder that scopegate dev or import has made: %w", data, err))
-	}
-	return dev.OpenData(data)
-}
 
 func (p *program) importCommand() *cobra.Command {
 	var at where
@@ -108,14 +76,14 @@ func (p *program) merge(ctx context.Context, at where, list []mapping.Permission
 	if err != nil {
 		return nil, negative(fmt.Errorf("nothing was written:\n%w", err))
 	}
-	tables, closing, err := p.openTables(ctx, at)
+	c, err := p.connect(ctx, at, writing, config.Store)
 	if err != nil {
 		return nil, err
 	}
-	defer closing()
+	defer c.close()
 	var all []store.Merged
 	for _, b := range batches {
-		merged, err := store.Merge(ctx, tables, b, store.MergeOptions{By: directPrincipal(), Source: source})
+		merged, err := store.Merge(ctx, c.tables, b, store.MergeOptions{By: c.by, Source: source})
 		if err != nil {
 			done := ""
 			if len(all) > 0 {
@@ -126,28 +94,6 @@ func (p *program) merge(ctx context.Context, at where, list []mapping.Permission
 		all = append(all, merged)
 	}
 	return all, nil
-}
-
-func (p *program) openTables(ctx context.Context, at where) (store.Tables, func() error, error) {
-	if at.dev != "" {
-		r, _, err := openRemote(ctx, at.dev)
-		return r, func() error { return nil }, err
-	}
-	s, err := p.openStore(ctx, at.data, true)
-	if err != nil {
-		return nil, nil, err
-	}
-	return s, s.Close, nil
-}
-
-// directPrincipal names, for the audit trail, who writes into a store without
-// the admin API.
-func directPrincipal() string {
-	u, err := user.Current()
-	if err != nil {
-		return "direct:unknown"
-	}
-	return "direct:" + u.Username
 }
 
 func hash(b []byte) string {

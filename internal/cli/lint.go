@@ -114,8 +114,8 @@ func (l linted) check(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0 && l.arn == "":
 		return errors.New("must be given a FILE, or --api and --stage")
-	case len(args) > 0 && (l.arn != "" || l.data != "" || l.dev != ""):
-		return errors.New("--api, --stage, --data, --dev: must not be given with FILE")
+	case len(args) > 0 && (l.arn != "" || l.where != (where{})):
+		return errors.New("--api, --stage, --admin, --token-command, --data, --dev, --direct: must not be given with FILE")
 	case l.complete && len(args) == 0:
 		return errors.New("--complete: must be given with FILE; a stored table says itself whether it is")
 	case l.top < 0:

@@ -91,7 +91,7 @@ func (p *program) migrate(cmd *cobra.Command, o migrations.Options, seed string,
 		result.Applied = append(result.Applied, s.Name)
 	}
 	if seeds != nil {
-		merged, err := p.merge(ctx, where{}, seeds, "")
+		merged, err := p.merge(ctx, where{direct: true}, seeds, "")
 		if err != nil {
 			return err
 		}

@@ -1,28 +1,33 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
 	"scopegate/admin"
+	"scopegate/internal/adminclient"
 	"scopegate/internal/dev"
+	"scopegate/internal/flush"
 	"scopegate/mapping"
 	"scopegate/store"
 )
 
-// remote is a table's admin API as store.Tables: Load reads the document, Commit
-// replaces it with the revision as If-Match. It is for one goroutine.
+// remote is the admin API as store.Tables: Load reads a document, Commit replaces it
+// with the revision as If-Match. It is for one goroutine.
 type remote struct {
-	base   string // of the admin API
-	bearer string
+	client *adminclient.Client
 	loaded map[mapping.API]store.Snapshot
+	// flushed is what was last said of caches.
+	flushed flush.Result
+}
+
+func newRemote(c *adminclient.Client) *remote {
+	return &remote{client: c, loaded: map[mapping.API]store.Snapshot{}}
 }
 
 // readyOf asks a running local stack where everything is.
@@ -45,106 +50,31 @@ func readyOf(ctx context.Context, devURL string) (dev.Ready, error) {
 	return ready, nil
 }
 
-// openRemote gets an admin's token from the local provider.
-func openRemote(ctx context.Context, devURL string) (*remote, dev.Ready, error) {
-	ready, err := readyOf(ctx, devURL)
-	if err != nil {
-		return nil, ready, err
-	}
-	answer, err := mint(ctx, ready.IssuerURL, url.Values{
-		"audience": {ready.AdminAudience}, "scopes": {ready.AdminScope}, "roles": {ready.AdminRole}, "app": {"false"},
-	})
-	if err != nil {
-		return nil, ready, err
-	}
-	r := &remote{base: strings.TrimSuffix(devURL, "/"), bearer: answer.AccessToken, loaded: map[mapping.API]store.Snapshot{}}
-	return r, ready, nil
-}
-
-func (r *remote) table(api mapping.API, more string) string {
-	return r.base + "/v1/apis/" + url.PathEscape(api.ID()) + "/" + url.PathEscape(api.Stage) + more + "?arn=" + url.QueryEscape(api.ARN)
-}
-
-// call sends one request; into gets the body of an answer below 300.
-func (r *remote) call(ctx context.Context, method, target, ifMatch string, in, into any) (store.Revision, error) {
-	body := &bytes.Buffer{}
-	if in != nil {
-		if err := json.NewEncoder(body).Encode(in); err != nil {
-			return store.Revision{}, err
-		}
-	}
-	request, err := http.NewRequestWithContext(ctx, method, target, body)
-	if err != nil {
-		return store.Revision{}, err
-	}
-	request.Header.Set("Authorization", "Bearer "+r.bearer)
-	request.Header.Set("Content-Type", "application/json")
-	if ifMatch != "" {
-		request.Header.Set("If-Match", ifMatch)
-	}
-	status, answer, header, err := send(request)
-	if err != nil {
-		return store.Revision{}, fmt.Errorf("%s of the admin API: %w", method, err)
-	}
-	if status >= http.StatusMultipleChoices {
-		return store.Revision{}, problem(status, answer)
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		return store.Revision{}, fmt.Errorf("%s of the admin API: answer: %w", method, err)
-	}
-	return parseETag(header.Get("ETag"))
-}
-
-// problem is the error of a problem+json answer (RFC 9457), as the store's
-// errors are.
-func problem(status int, body []byte) error {
-	var p struct {
-		Detail string
-		Errors []struct {
-			Message, Location string
-			Value             any
-		}
-	}
-	if err := json.Unmarshal(body, &p); err != nil || p.Detail == "" {
-		p.Detail = strings.TrimSpace(string(body))
-	}
-	text := p.Detail
-	for _, e := range p.Errors {
-		text += fmt.Sprintf("\n%s %q: %s", e.Location, fmt.Sprint(e.Value), e.Message)
-	}
-	class := map[int]error{
-		http.StatusNotFound: store.ErrNotFound, http.StatusPreconditionFailed: store.ErrConflict,
-		http.StatusUnprocessableEntity: store.ErrInvalid,
-	}[status]
-	if class != nil {
-		return fmt.Errorf("admin API: %s: %w", text, class)
-	}
-	err := fmt.Errorf("admin API: status %d: %s", status, text)
-	if status < http.StatusInternalServerError {
-		return negative(err)
-	}
-	return err
-}
-
-// parseETag reads an ETag of the admin API: "{number}-{incarnation}".
-func parseETag(tag string) (store.Revision, error) {
-	number, incarnation, ok := strings.Cut(strings.Trim(tag, `"`), "-")
-	n, err := strconv.ParseUint(number, 10, 64)
-	if !ok || err != nil {
-		return store.Revision{}, fmt.Errorf("admin API: ETag %q is no revision", tag)
-	}
-	return store.Revision{Number: n, Incarnation: incarnation}, nil
-}
-
-// Load implements store.Tables. Routes without a permission come as registered
-// permissions, which says the same.
+// Load implements store.Tables.
 func (r *remote) Load(ctx context.Context, api mapping.API) (store.Snapshot, error) {
-	var doc admin.Document
-	revision, err := r.call(ctx, http.MethodGet, r.table(api, "/document"), "", nil, &doc)
+	b, tag, err := r.client.Document(ctx, api)
 	if err != nil {
-		return store.Snapshot{}, err
+		return store.Snapshot{}, asStore(err)
 	}
-	s := store.Snapshot{Meta: store.Meta{API: api, Revision: revision, Name: doc.Name, Owners: doc.Owners, Trust: doc.Trust}}
+	s, err := snapshotOf(api, b)
+	if err != nil {
+		return s, fmt.Errorf("admin API: %w", err)
+	}
+	if s.Revision, err = parseRevision(tag); err != nil {
+		return s, fmt.Errorf("admin API: ETag: %w", err)
+	}
+	r.loaded[api] = s
+	return s, nil
+}
+
+// snapshotOf reads a document. Routes without a permission come as registered
+// permissions, which says the same.
+func snapshotOf(api mapping.API, b []byte) (store.Snapshot, error) {
+	var doc admin.Document
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return store.Snapshot{}, fmt.Errorf("document: %w", err)
+	}
+	s := store.Snapshot{Meta: store.Meta{API: api, Name: doc.Name, Owners: doc.Owners, Trust: doc.Trust}}
 	if c := doc.Complete; c != nil {
 		s.Complete = &store.Complete{Source: c.Source, By: c.By}
 		if c.At != nil {
@@ -158,11 +88,10 @@ func (r *remote) Load(ctx context.Context, api mapping.API) (store.Snapshot, err
 		}
 		p, err := mapping.ParsePermission(b)
 		if err != nil {
-			return s, fmt.Errorf("admin API: document: %w", err)
+			return s, fmt.Errorf("document: %w", err)
 		}
 		s.Permissions = append(s.Permissions, p)
 	}
-	r.loaded[api] = s
 	return s, nil
 }
 
@@ -176,9 +105,13 @@ func (r *remote) Commit(ctx context.Context, c store.Change) (store.Meta, error)
 	}
 	before := r.loaded[c.API]
 	if c.If == (store.Revision{}) {
-		revision, err := r.call(ctx, http.MethodPut, r.table(c.API, ""), "", admin.API{ARN: c.API.ARN}, &admin.API{})
+		tag, err := r.client.Register(ctx, adminclient.API{ARN: c.API.ARN, Stage: c.API.Stage})
 		if err != nil {
 			return store.Meta{}, onRegister(err)
+		}
+		revision, err := parseRevision(tag)
+		if err != nil {
+			return store.Meta{}, fmt.Errorf("admin API: ETag: %w", err)
 		}
 		before, c.If = store.Snapshot{Meta: store.Meta{API: c.API, Revision: revision}}, revision
 	}
@@ -186,17 +119,54 @@ func (r *remote) Commit(ctx context.Context, c store.Change) (store.Meta, error)
 	if err != nil {
 		return store.Meta{}, err
 	}
-	revision, err := r.call(ctx, http.MethodPut, r.table(c.API, "/document"), `"`+c.If.String()+`"`, doc, &admin.Applied{})
+	body, err := json.Marshal(doc)
+	if err != nil {
+		return store.Meta{}, err
+	}
+	var applied adminclient.Applied
+	tag, err := r.client.PutDocument(ctx, c.API, body, adminclient.Put{Revision: c.If.String()}, &applied)
+	if err != nil {
+		return store.Meta{}, asStore(err)
+	}
+	r.flushed = applied.Result
+	revision, err := parseRevision(tag)
 	return store.Meta{API: c.API, Revision: revision}, err
+}
+
+// asStore gives a problem the class that the store's errors have.
+func asStore(err error) error {
+	var p *adminclient.Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	class := map[int]error{
+		http.StatusNotFound: store.ErrNotFound, http.StatusPreconditionFailed: store.ErrConflict,
+		http.StatusUnprocessableEntity: store.ErrInvalid,
+	}[p.Status]
+	if class == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", class, err)
 }
 
 // onRegister makes "If-Match is missing" a conflict: somebody else registered
 // the table in between.
 func onRegister(err error) error {
-	if strings.Contains(err.Error(), "status "+strconv.Itoa(http.StatusPreconditionRequired)) {
+	var p *adminclient.Problem
+	if errors.As(err, &p) && p.Status == http.StatusPreconditionRequired {
 		return fmt.Errorf("%w: %w", store.ErrConflict, err)
 	}
-	return err
+	return asStore(err)
+}
+
+// parseRevision reads a revision as it is written: "{number}-{incarnation}".
+func parseRevision(text string) (store.Revision, error) {
+	number, incarnation, ok := strings.Cut(text, "-")
+	n, err := strconv.ParseUint(number, 10, 64)
+	if !ok || err != nil || incarnation == "" {
+		return store.Revision{}, fmt.Errorf("revision %q: must be as 12-AB34…", text)
+	}
+	return store.Revision{Number: n, Incarnation: incarnation}, nil
 }
 
 // replaced is the document of a table once the change is made.
