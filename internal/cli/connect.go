@@ -21,6 +21,7 @@ import (
 	"scopegate/internal/adminclient"
 	"scopegate/internal/config"
 	"scopegate/internal/dev"
+	"scopegate/internal/flush"
 	"scopegate/store"
 	"scopegate/store/dynamo"
 )
@@ -164,6 +165,14 @@ func (p *program) connectStore(ctx context.Context, data string, a access, role 
 	return &connection{Client: client, settings: settings, tables: s, direct: true, by: by, close: s.Close}, nil
 }
 
+// flushed is what was said of caches when c.tables last made a change.
+func (c *connection) flushed() flush.Result {
+	if r, ok := c.tables.(*remote); ok {
+		return r.flushed
+	}
+	return flush.Result{Flush: "off"}
+}
+
 // openStore opens a folder's or DynamoDB's tables.
 func openStore(ctx context.Context, settings config.Settings, data string, make bool) (store.Store, error) {
 	if data == "" {
@@ -175,10 +184,18 @@ func openStore(ctx context.Context, settings config.Settings, data string, make 
 	return dev.OpenData(data)
 }
 
-// notFlushed tells what a direct change leaves as it is.
-func (p *program) notFlushed(c *connection) {
-	if c.direct {
-		fmt.Fprintln(p.stderr, "not flushed: authorizers follow within their CACHE_TTL; policies that API Gateway has cached count until they end (the authorizer's TTL).")
+// printFlush tells when a change counts: what the admin API said of caches.
+func (p *program) printFlush(c *connection, f flush.Result) {
+	const until = "policies that API Gateway has cached count until they end (the authorizer's TTL)"
+	switch {
+	case c.direct:
+		fmt.Fprintf(p.stderr, "not flushed: authorizers follow within their CACHE_TTL; %s.\n", until)
+	case f.EffectiveBy != nil:
+		fmt.Fprintf(p.stderr, "API Gateway's caches are being flushed: in effect by %s.\n", f.EffectiveBy.Local().Format(time.RFC3339))
+	case f.Flush == "":
+		fmt.Fprintf(p.stderr, "Authorizers follow within their CACHE_TTL; %s.\n", until)
+	default:
+		fmt.Fprintf(p.stderr, "not flushed (%s): the change is made, and %s.\n", printable(strings.Trim(f.Flush+": "+f.Reason, ": ")), until)
 	}
 }
 

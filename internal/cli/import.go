@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"scopegate/internal/config"
+	"scopegate/internal/flush"
 	"scopegate/mapping"
 	"scopegate/store"
 )
@@ -56,14 +57,9 @@ when that entry ends (the authorizer's TTL).
 		if err := errors.Join(err, p.printMerged(merged, asJSON)); err != nil {
 			return err
 		}
-		switch {
-		case len(list) == 0:
+		if len(list) == 0 {
 			fmt.Fprintf(p.stderr, "%s holds no permission: nothing was there to import.\n", args[0])
-			return nil
-		case asJSON:
-			return nil
 		}
-		fmt.Fprintln(p.stderr, "Authorizers follow within their CACHE_TTL; a policy that API Gateway has cached counts until its entry ends.")
 		return nil
 	})
 	return cmd
@@ -82,6 +78,13 @@ func (p *program) merge(ctx context.Context, at where, list []mapping.Permission
 	}
 	defer c.close()
 	var all []store.Merged
+	var flushed flush.Result
+	written := false
+	defer func() {
+		if written {
+			p.printFlush(c, flushed)
+		}
+	}()
 	for _, b := range batches {
 		merged, err := store.Merge(ctx, c.tables, b, store.MergeOptions{By: c.by, Source: source})
 		if err != nil {
@@ -92,8 +95,19 @@ func (p *program) merge(ctx context.Context, at where, list []mapping.Permission
 			return all, fmt.Errorf("import into %s%s: %w", b.API, done, err)
 		}
 		all = append(all, merged)
+		if merged.Added+merged.Changed > 0 || merged.Completed {
+			flushed, written = worse(flushed, c.flushed()), true
+		}
 	}
 	return all, nil
+}
+
+// worse is the one of two results that promises less.
+func worse(a, b flush.Result) flush.Result {
+	if a.Flush != "" && a.EffectiveBy == nil || a.EffectiveBy != nil && b.EffectiveBy != nil && a.EffectiveBy.After(*b.EffectiveBy) {
+		return a
+	}
+	return b
 }
 
 func hash(b []byte) string {

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"scopegate/internal/adminclient"
 	"scopegate/store"
 )
 
@@ -42,41 +43,39 @@ func TestAProgramRunBySourceIsCalledAgainBySource(t *testing.T) {
 	}
 }
 
-// FuzzProblem holds that no answer of a server, whatever it is, passes for
-// success or for an outage when it says that the request was wrong.
-func FuzzProblem(f *testing.F) {
-	f.Add(422, []byte(`{"status":422,"detail":"the request breaks rules","errors":[{"message":"m","location":"body.a","value":1}]}`))
-	f.Add(412, []byte(`{}`))
-	f.Add(404, []byte("<html>"))
-	f.Add(503, []byte(`{"errors":[null],"detail":3}`))
-	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		err := problem(status, body)
-		if err == nil || err.Error() == "" {
-			t.Fatal("no error")
+// A refusal of the admin API is told from its not being able to answer, and has the
+// class that the store's errors have.
+func TestProblemsHaveTheirClassAndExitCode(t *testing.T) {
+	for status := 300; status < 600; status++ {
+		err := ran{asStore(&adminclient.Problem{Status: status})}
+		want := Negative
+		if status >= 500 || status == 429 || status == 408 {
+			want = Failed
 		}
-		code := exitCode(ran{err})
-		switch {
-		case status == 404 && !errors.Is(err, store.ErrNotFound), status == 412 && !errors.Is(err, store.ErrConflict):
-			t.Fatalf("status %d is %v", status, err)
-		case status < 500 && code != Negative, status >= 500 && code != Failed:
-			t.Fatalf("status %d ends with %d", status, code)
+		if got := exitCode(err); got != want {
+			t.Errorf("status %d ends with %d, want %d", status, got, want)
 		}
-	})
+		for class, of := range map[error]int{store.ErrNotFound: 404, store.ErrConflict: 412, store.ErrInvalid: 422} {
+			if errors.Is(err, class) != (status == of) {
+				t.Errorf("status %d: %v", status, err)
+			}
+		}
+	}
 }
 
-// FuzzETag holds that what is read as a revision is written as it was.
-func FuzzETag(f *testing.F) {
-	f.Add(`"3-XTYF"`)
-	f.Add(`W/"3-XTYF"`)
-	f.Add(`"-"`)
-	f.Add(`""`)
-	f.Fuzz(func(t *testing.T, tag string) {
-		r, err := parseETag(tag)
-		if err == nil && strings.HasPrefix(tag, "W/") {
+// FuzzRevision holds that what is read as a revision is written as it was.
+func FuzzRevision(f *testing.F) {
+	f.Add("3-XTYF")
+	f.Add(`W/"3-XTYF`)
+	f.Add("-")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := parseRevision(text)
+		if err == nil && strings.HasPrefix(text, "W/") {
 			t.Fatalf("a weak tag is read as %s", r)
 		}
-		if again, err2 := parseETag(`"` + r.String() + `"`); err == nil && r.Number > 0 && !strings.Contains(r.Incarnation, `"`) && (err2 != nil || again != r) {
-			t.Fatalf("%q is read as %s, which is read as %s", tag, r, again)
+		if again, err2 := parseRevision(r.String()); err == nil && (err2 != nil || again != r) {
+			t.Fatalf("%q is read as %s, which is read as %s", text, r, again)
 		}
 	})
 }
