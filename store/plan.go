@@ -16,6 +16,7 @@ type Effect struct {
 	Remove       []string             // ids of permissions that are there
 	PutRoutes    []mapping.Route      // that are not there yet
 	RemoveRoutes []string             // ids of routes that are there
+	Stamps       map[string]Stamp     // of the permissions to be written, by id
 	Delete       bool                 // all of it goes
 	Record       Record
 }
@@ -61,6 +62,7 @@ func (c Change) planPermissions(before Snapshot, e *Effect, f *faults) {
 		}
 	}
 	e.Record.Added = c.Put
+	e.Stamps = c.stamps(there, before.Stamps)
 	for _, id := range c.Remove {
 		old, ok := there[id]
 		if !ok {

@@ -81,6 +81,10 @@ type Snapshot struct {
 	Meta
 	Permissions []mapping.Permission
 	Routes      []mapping.Route
+	// Stamps say by permission id who made it and who last wrote it. Readers for
+	// authorizers leave them out (dynamo.Reader), and a permission stored before
+	// there were stamps has none.
+	Stamps map[string]Stamp
 }
 
 // Change is one change to one table: all of it happens, or nothing.

@@ -3,7 +3,7 @@
 // one bbolt transaction for each of them.
 //
 // Buckets: tables/<arn>#<stage> holds the head (or its tombstone) and the
-// buckets permissions and routes, by id; audit/<arn>#<stage> holds audit records
+// buckets permissions, routes and stamps (of permissions), by id; audit/<arn>#<stage> holds audit records
 // by change id; revocations holds their head and the buckets list, by principal,
 // and audit. Values are JSON. Neither ARNs nor stages hold a '#'.
 package bolt
@@ -26,6 +26,7 @@ var (
 	headKey      = []byte("head")
 	permissions  = []byte("permissions")
 	routes       = []byte("routes")
+	stamps       = []byte("stamps")
 	layoutKey    = []byte("layout")
 
 	revocationsBucket = []byte("revocations")

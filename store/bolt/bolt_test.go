@@ -112,6 +112,8 @@ func spoiled(t *testing.T, edit func(tx *bbolt.Tx) error) (*bolt.Store, error) {
 	return s, err
 }
 
+var when = time.Unix(1, 0).UTC()
+
 var api = mapping.API{ARN: "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2", Stage: "dev"}
 
 func TestAnotherLayoutIsRefused(t *testing.T) {

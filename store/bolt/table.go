@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -103,7 +104,26 @@ func (t table) snapshot(h head) (store.Snapshot, error) {
 		s.Routes = append(s.Routes, r)
 		return nil
 	})
+	s.Stamps = t.stamps()
 	return s, err
+}
+
+// stamps are read as well as they can be: they say nothing about who gets in.
+// A table of before there were any has no bucket for them.
+func (t table) stamps() map[string]store.Stamp {
+	all := map[string]store.Stamp{}
+	b := t.bucket.Bucket(stamps)
+	if b == nil {
+		return all
+	}
+	_ = b.ForEach(func(id, v []byte) error {
+		var stamp store.Stamp
+		if json.Unmarshal(v, &stamp) == nil {
+			all[string(id)] = stamp
+		}
+		return nil
+	})
+	return all
 }
 
 func decodeRoute(api mapping.API, v []byte) (mapping.Route, error) {
@@ -149,7 +169,7 @@ func create(tx *bbolt.Tx, api mapping.API) (table, error) {
 	if err != nil {
 		return table{}, err
 	}
-	for _, name := range [][]byte{permissions, routes} {
+	for _, name := range [][]byte{permissions, routes, stamps} {
 		if _, err := bucket.CreateBucketIfNotExists(name); err != nil {
 			return table{}, err
 		}
@@ -181,14 +201,15 @@ func (t table) apply(h head, e store.Effect) error {
 }
 
 func (t table) edit(e store.Effect) error {
-	perms, routes := t.bucket.Bucket(permissions), t.bucket.Bucket(routes)
+	perms, marks, routes := t.bucket.Bucket(permissions), t.bucket.Bucket(stamps), t.bucket.Bucket(routes)
 	for _, p := range e.Put {
-		if err := put(perms, []byte(p.ID()), p); err != nil {
+		id := p.ID()
+		if err := errors.Join(put(perms, []byte(id), p), put(marks, []byte(id), e.Stamps[id])); err != nil {
 			return err
 		}
 	}
 	for _, id := range e.Remove {
-		if err := perms.Delete([]byte(id)); err != nil {
+		if err := errors.Join(perms.Delete([]byte(id)), marks.Delete([]byte(id))); err != nil {
 			return err
 		}
 	}
@@ -206,10 +227,7 @@ func (t table) edit(e store.Effect) error {
 }
 
 func (t table) clear() error {
-	if err := t.bucket.DeleteBucket(permissions); err != nil {
-		return err
-	}
-	return t.bucket.DeleteBucket(routes)
+	return errors.Join(t.bucket.DeleteBucket(permissions), t.bucket.DeleteBucket(routes), t.bucket.DeleteBucket(stamps))
 }
 
 func put(b *bbolt.Bucket, key []byte, v any) error {

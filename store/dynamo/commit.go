@@ -33,7 +33,7 @@ var _ store.Store = (*Store)(nil)
 
 // New keeps tables in the DynamoDB table named, which package migrations makes.
 func New(client Client, table string) *Store {
-	return &Store{Reader: Reader{client: client, table: table}, client: client}
+	return &Store{Reader: Reader{client: client, table: table, stamps: true}, client: client}
 }
 
 // Close releases what Open made; a client that was given to New stays as it is.

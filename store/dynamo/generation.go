@@ -65,8 +65,9 @@ func applied(generation string, items []item, e store.Effect) ([]item, error) {
 		all[textOf(it[sk])] = maps.Clone(it)
 	}
 	for _, p := range e.Put {
-		name := permPrefix + p.ID()
-		attributes, err := toItem(p)
+		id := p.ID()
+		name := permPrefix + id
+		attributes, err := encodePermission(p, e.Stamps[id])
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +75,7 @@ func applied(generation string, items []item, e store.Effect) ([]item, error) {
 		if it == nil {
 			it = key("", name)
 		}
-		for _, known := range wireNames {
+		for _, known := range permissionNames {
 			delete(it, known)
 		}
 		maps.Copy(it, attributes)

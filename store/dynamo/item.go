@@ -1,10 +1,13 @@
 package dynamo
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"scopegate/mapping"
 	"scopegate/store"
@@ -15,6 +18,14 @@ var wireNames = []string{
 	"arn", "stage", "httpVerb", "resource", "scope", "role", "group", "principalType",
 	"tenant", "authenticated", "registered", "expiresAt", "description",
 }
+
+// stampName is the attribute of a permission's store.Stamp, JSON in one string:
+// authorizers read it along with the rest, and several attributes would cost them
+// more. Being an annotation it is passed over by programs that do not know it.
+const stampName = annotation + "stamp"
+
+// permissionNames are all attributes that writing a permission sets or removes.
+var permissionNames = append(slices.Clone(wireNames), stampName)
 
 var routeNames = []string{"arn", "stage", "httpVerb", "resource"}
 
@@ -96,9 +107,13 @@ func (h head) meta() store.Meta {
 	}
 }
 
-// snapshot decodes the items of a table. Items of unknown kinds are passed over.
-func (h head) snapshot(items []item) (store.Snapshot, error) {
+// snapshot decodes the items of a table, stamps only if they are asked for.
+// Items of unknown kinds are passed over.
+func (h head) snapshot(items []item, stamps bool) (store.Snapshot, error) {
 	s := store.Snapshot{Meta: h.meta()}
+	if stamps {
+		s.Stamps = map[string]store.Stamp{}
+	}
 	for _, it := range items {
 		name := textOf(it[sk])
 		var err error
@@ -106,6 +121,9 @@ func (h head) snapshot(items []item) (store.Snapshot, error) {
 			var p mapping.Permission
 			if p, err = decodePermission(s.API, id, it); err == nil {
 				s.Permissions = append(s.Permissions, p)
+				if _, ok := it[stampName]; ok && stamps {
+					s.Stamps[id] = decodeStamp(it)
+				}
 			}
 		} else if id, ok := strings.CutPrefix(name, routePrefix); ok {
 			var r mapping.Route
@@ -138,6 +156,33 @@ func decodePermission(api mapping.API, id string, it item) (mapping.Permission, 
 		return p, fmt.Errorf("permission whose id is %s", p.ID())
 	}
 	return p, nil
+}
+
+// encodePermission is a permission with its stamp, but for its key.
+func encodePermission(p mapping.Permission, stamp store.Stamp) (item, error) {
+	it, err := toItem(p)
+	if err != nil {
+		return nil, err
+	}
+	if stamp.UpdatedBy == stamp.CreatedBy && stamp.UpdatedAt.Equal(stamp.CreatedAt) {
+		stamp.UpdatedBy, stamp.UpdatedAt = "", time.Time{}
+	}
+	b, err := json.Marshal(stamp)
+	it[stampName] = text(string(b))
+	return it, err
+}
+
+// decodeStamp reads what encodePermission wrote; if it cannot, there is none: a
+// stamp says nothing about who gets in.
+func decodeStamp(it item) store.Stamp {
+	var stamp store.Stamp
+	if json.Unmarshal([]byte(textOf(it[stampName])), &stamp) != nil {
+		return store.Stamp{}
+	}
+	if stamp.UpdatedBy == "" {
+		stamp.UpdatedBy, stamp.UpdatedAt = stamp.CreatedBy, stamp.CreatedAt
+	}
+	return stamp
 }
 
 func decodeRoute(api mapping.API, id string, it item) (mapping.Route, error) {

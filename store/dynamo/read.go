@@ -27,9 +27,10 @@ type ReadClient interface {
 type Reader struct {
 	client ReadClient
 	table  string
+	stamps bool // whether Load gives them: authorizers have no use for them
 }
 
-// NewReader reads from the DynamoDB table named.
+// NewReader reads from the DynamoDB table named, stamps left out.
 func NewReader(client ReadClient, table string) *Reader {
 	return &Reader{client: client, table: table}
 }
@@ -155,7 +156,7 @@ func (r *Reader) itemsAt(ctx context.Context, h head) (store.Snapshot, []item, e
 	if !again.at(h) {
 		return store.Snapshot{}, nil, errMoved
 	}
-	s, err := h.snapshot(items)
+	s, err := h.snapshot(items, r.stamps)
 	return s, items, err
 }
 

@@ -71,12 +71,13 @@ func (s *Store) edits(generation string, e store.Effect) ([]types.TransactWriteI
 	}
 	var all []types.TransactWriteItem
 	for _, p := range e.Put {
-		attributes, err := toItem(p)
+		id := p.ID()
+		attributes, err := encodePermission(p, e.Stamps[id])
 		if err != nil {
 			return nil, err
 		}
-		k := key(itemsPK(e.After.API, generation), permPrefix+p.ID())
-		all = append(all, s.update(k, attributes, wireNames, nil))
+		k := key(itemsPK(e.After.API, generation), permPrefix+id)
+		all = append(all, s.update(k, attributes, permissionNames, nil))
 	}
 	for _, id := range e.Remove {
 		all = append(all, s.delete(key(itemsPK(e.After.API, generation), permPrefix+id)))

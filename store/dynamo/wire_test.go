@@ -116,6 +116,7 @@ func TestAPermissionIsStoredByTheNamesOfTheWireFormat(t *testing.T) {
 		"arn": s(api.ARN), "stage": s("dev"), "httpVerb": s("GET"), "resource": s("orders/{id}"), "scope": s("a b"),
 		"role": s("R"), "group": s("g"), "principalType": s("user"), "tenant": s("5f1c2b3a-0000-4000-8000-00000000000a"),
 		"authenticated": &types.AttributeValueMemberBOOL{Value: true}, "expiresAt": s("2027-01-31T12:00:00Z"), "description": s("d"),
+		"x-stamp": s(`{"createdBy":"tid:oid","createdAt":"1970-01-01T00:00:01Z"}`),
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(types.AttributeValueMemberS{}, types.AttributeValueMemberBOOL{})); diff != "" {
 		t.Error(diff)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/oklog/ulid/v2"
 
 	"scopegate/mapping"
@@ -52,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"tables do not touch each other and are listed in order", isolation},
 		{"an invalid change is ErrInvalid and writes nothing", invalid},
 		{"a permission put again is replaced", replaced},
+		{"stamps say who made and who last wrote each permission", stamped},
 		{"routes stay when their permission goes", routesStay},
 		{"a head stays until it is replaced", heads},
 		{"a change for another revision is ErrConflict and writes nothing", conflicts},
@@ -238,6 +240,7 @@ func snapshotOf(m store.Meta, put []mapping.Permission, further ...mapping.Route
 
 // same compares by the wire format, permissions and routes being opaque.
 var same = cmp.Options{
+	cmpopts.IgnoreFields(store.Snapshot{}, "Stamps"), // a case of their own: stamped
 	cmp.Comparer(func(a, b mapping.Permission) bool {
 		x, _ := json.Marshal(a)
 		y, _ := json.Marshal(b)

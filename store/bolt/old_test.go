@@ -1,0 +1,47 @@
+package bolt_test
+
+import (
+	"testing"
+
+	"go.etcd.io/bbolt"
+
+	"scopegate/mapping"
+	"scopegate/store"
+)
+
+// A file of before there were stamps and revocations opens, reads and is written.
+func TestAFileOfAnEarlierVersionGoesOn(t *testing.T) {
+	s, err := spoiled(t, func(tx *bbolt.Tx) error {
+		if err := tx.DeleteBucket([]byte("revocations")); err != nil {
+			return err
+		}
+		return tx.Bucket([]byte("tables")).Bucket([]byte(api.ARN + "#dev")).DeleteBucket([]byte("stamps"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := s.Load(t.Context(), api)
+	if err != nil || len(before.Permissions) != 1 || len(before.Stamps) != 0 {
+		t.Fatalf("%+v, %v", before, err)
+	}
+	c := store.Change{ID: "01KAJ0000000000000000000AB", API: api, If: before.Revision, By: "you", At: when, Put: before.Permissions}
+	if _, err := s.Commit(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	after, err := s.Load(t.Context(), api)
+	want := store.Stamp{UpdatedBy: "you", UpdatedAt: when}
+	if err != nil || after.Stamps[before.Permissions[0].ID()] != want {
+		t.Errorf("%+v, %v", after.Stamps, err)
+	}
+	if all, err := s.Revocations(t.Context()); err != nil || len(all.List) != 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	c = store.Change{ID: "01KAJ0000000000000000000AC", API: api, If: after.Revision, By: "you", At: when, Delete: true}
+	if _, err := s.Commit(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	c = store.Change{ID: "01KAJ0000000000000000000AD", API: mapping.API{ARN: api.ARN, Stage: "new"}, By: "you", At: when}
+	if _, err := s.Commit(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}
