@@ -21,12 +21,22 @@ type Tables interface {
 	Table(ctx context.Context, api mapping.API) (store.Served, error)
 }
 
+// Revocations knows whose tokens were revoked: [store.RevocationCache].
+type Revocations interface {
+	// Refresh starts what Revoked would have to wait for, and does not wait.
+	Refresh(ctx context.Context)
+	// Revoked reports whether a principal's token, issued at a time, was revoked.
+	// Any error is an outage.
+	Revoked(ctx context.Context, principalID string, issuedAt time.Time) (bool, error)
+}
+
 // Config puts an Authorizer together.
 type Config struct {
-	Verifier Verifier
-	Tables   Tables
-	Log      *zap.Logger      // one line per decision
-	Now      func() time.Time // nil means time.Now
+	Verifier    Verifier
+	Tables      Tables
+	Revocations Revocations
+	Log         *zap.Logger      // one line per decision
+	Now         func() time.Time // nil means time.Now
 
 	DenyInvalidToken bool // answer a refused token with deny-all, not with 401
 	Simple           bool // answer HTTP API events of payload 2.0 with true or false
@@ -50,8 +60,8 @@ type Authorizer struct {
 
 // New makes an Authorizer. It reads nothing yet.
 func New(c Config) (*Authorizer, error) {
-	if c.Verifier == nil || c.Tables == nil || c.Log == nil {
-		return nil, errors.New("make the authorizer: needs a verifier, tables and a log")
+	if c.Verifier == nil || c.Tables == nil || c.Revocations == nil || c.Log == nil {
+		return nil, errors.New("make the authorizer: needs a verifier, tables, revocations and a log")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -92,7 +102,9 @@ func (a *Authorizer) authorize(ctx context.Context, payload []byte, d *decision)
 	if a.Simple && e.Shape != HTTP2 {
 		return nil, failure(SimplePayload, nil)
 	}
-	err = a.verify(ctx, d)
+	if err = a.verify(ctx, d); err == nil {
+		err = a.read(ctx, d)
+	}
 	var refused *refusal
 	if errors.As(err, &refused) {
 		return a.refuse(d, refused)
@@ -100,18 +112,37 @@ func (a *Authorizer) authorize(ctx context.Context, payload []byte, d *decision)
 	if err != nil {
 		return nil, err
 	}
-	d.served, err = a.Tables.Table(ctx, e.ARN.API)
-	if errors.Is(err, store.ErrNotFound) {
-		d.served = store.Served{Table: &mapping.Table{}, How: store.Hit}
-		d.reason = UnknownAPI
-	} else if err != nil {
-		return nil, failure(TableUnavailable, err)
-	}
 	a.decide(d)
 	if a.Simple {
 		return a.answerSimple(d)
 	}
 	return a.answer(d)
+}
+
+// read gets the table and asks whether the token was revoked since it was issued,
+// which no memory of tokens knows. An API without a table is no error.
+func (a *Authorizer) read(ctx context.Context, d *decision) error {
+	a.Revocations.Refresh(ctx) // side by side with the table, where both must be read
+	var err error
+	d.served, err = a.Tables.Table(ctx, d.event.ARN.API)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		d.served = store.Served{Table: &mapping.Table{}, How: store.Hit}
+		d.reason = UnknownAPI
+	case err != nil:
+		return failure(TableUnavailable, err)
+	}
+	revoked, err := a.Revocations.Revoked(ctx, d.principal, d.claims.IssuedAt)
+	switch {
+	case err != nil:
+		return failure(RevocationsUnavailable, err)
+	case revoked:
+		// API Gateway may keep this refusal where it is a policy
+		// (DenyInvalidToken): the token stays refused for as long as it lives, but
+		// for the revocation being taken back, and that empties the caches.
+		return &refusal{reason: Revoked}
+	}
+	return nil
 }
 
 // verify takes the token out of the event and verifies it.
@@ -140,6 +171,7 @@ func (a *Authorizer) verify(ctx context.Context, d *decision) error {
 	if err != nil {
 		return ofToken(err)
 	}
+	d.principal = d.claims.PrincipalID()
 	return nil
 }
 
@@ -232,7 +264,7 @@ func (a *Authorizer) writeWithin(d *decision, doc policy.Document) ([]byte, erro
 
 func (a *Authorizer) write(d *decision, doc policy.Document, grants bool) ([]byte, error) {
 	return marshal(answer{
-		PrincipalID:    d.claims.PrincipalID(),
+		PrincipalID:    d.principal,
 		PolicyDocument: doc,
 		Context:        contextOf(d.claims, d.served.Revision.String(), grants),
 	})

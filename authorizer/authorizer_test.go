@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,22 @@ func (s tables) Table(_ context.Context, api mapping.API) (store.Served, error) 
 	return store.Served{Table: s.table, Revision: store.Revision{Number: 7, Incarnation: "abc"}, How: store.Hit}, nil
 }
 
+// revocations knows by heart until when the tokens of principals are revoked.
+type revocations struct {
+	until     map[string]time.Time
+	err       error
+	refreshes atomic.Int64
+	asked     atomic.Int64
+}
+
+func (r *revocations) Refresh(context.Context) { r.refreshes.Add(1) }
+
+func (r *revocations) Revoked(_ context.Context, principalID string, issuedAt time.Time) (bool, error) {
+	r.asked.Add(1)
+	until, ok := r.until[principalID]
+	return ok && !issuedAt.After(until), r.err
+}
+
 func claims(scopes ...string) token.Claims {
 	return token.Claims{
 		Issuer: "https://issuer.example", TenantID: tabletest.Trust[0].Tenant, ObjectID: "11111111-2222-3333-4444-555555555555",
@@ -90,8 +107,8 @@ func start(t testing.TB, change func(*authorizer.Config), permissions ...mapping
 			good: claims("s1"), empty: claims("other"), "for.eign.token": foreign,
 			"ex.pi.red": &token.Error{Reason: token.ReasonExpired}, "no.keys.now": &token.Error{Reason: token.ReasonKeys},
 		},
-		Tables: tables{table: tabletest.Table(permissions...)},
-		Log:    zap.New(core), Now: func() time.Time { return tabletest.Now },
+		Tables: tables{table: tabletest.Table(permissions...)}, Revocations: &revocations{},
+		Log: zap.New(core), Now: func() time.Time { return tabletest.Now },
 	}
 	if change != nil {
 		change(&c)
@@ -235,8 +252,15 @@ func TestAnOutageIsNeverARefusal(t *testing.T) {
 		change func(*authorizer.Config)
 		reason authorizer.Reason
 	}{
-		"keys":             {"no.keys.now", func(c *authorizer.Config) { c.DenyInvalidToken = true }, authorizer.KeysUnavailable},
-		"store":            {good, func(c *authorizer.Config) { c.Tables = tables{err: errors.New("dial")} }, authorizer.TableUnavailable},
+		"keys":        {"no.keys.now", func(c *authorizer.Config) { c.DenyInvalidToken = true }, authorizer.KeysUnavailable},
+		"store":       {good, func(c *authorizer.Config) { c.Tables = tables{err: errors.New("dial")} }, authorizer.TableUnavailable},
+		"revocations": {good, func(c *authorizer.Config) { c.Revocations = &revocations{err: errors.New("dial")} }, authorizer.RevocationsUnavailable},
+		"revocations, with INVALID_TOKEN=deny": {good, func(c *authorizer.Config) {
+			c.Revocations, c.DenyInvalidToken = &revocations{err: errors.New("dial")}, true
+		}, authorizer.RevocationsUnavailable},
+		"revocations of an unknown API": {good, func(c *authorizer.Config) {
+			c.Revocations, c.Tables = &revocations{err: errors.New("dial")}, tables{err: store.ErrNotFound}
+		}, authorizer.RevocationsUnavailable},
 		"unknown verifier": {"odd", func(c *authorizer.Config) { c.Verifier = verifier{"odd": errors.New("odd")} }, authorizer.Internal},
 		"a bug":            {good, func(c *authorizer.Config) { c.Tables = tables{} }, authorizer.Internal},
 	} {

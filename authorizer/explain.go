@@ -32,6 +32,10 @@ type Explanation struct {
 	Revision    store.Revision // of the table
 	Trust       []mapping.Trust
 	Trusted     bool // the table believes the caller's issuer and audience
+	// Revoked says that tokens issued when this one was are revoked (Reason too):
+	// they are refused as wrong ones are. Held and what follows it then says what
+	// the caller would hold; there is no policy and no answer.
+	Revoked bool
 	// GroupsUnknown says that the token does not list its groups and that the
 	// table has permissions that need one.
 	GroupsUnknown bool
@@ -63,22 +67,25 @@ func (a *Authorizer) Explain(ctx context.Context, q Question) (Explanation, erro
 	if parsed.Method != q.Method {
 		return Explanation{}, fmt.Errorf("explain %q %q: a method holds no slash", q.Method, q.Path)
 	}
-	d := &decision{start: a.Now(), claims: q.Claims, event: event{Shape: RESTToken, ARN: parsed, ARNText: arn}}
-	d.served, err = a.Tables.Table(ctx, q.API)
-	unknown := errors.Is(err, store.ErrNotFound)
-	switch {
-	case unknown:
-		d.served = store.Served{Table: &mapping.Table{}}
-		d.reason = UnknownAPI
-	case err != nil:
-		return Explanation{}, failure(TableUnavailable, err)
+	d := &decision{start: a.Now(), claims: q.Claims, principal: q.Claims.PrincipalID(), event: event{Shape: RESTToken, ARN: parsed, ARNText: arn}}
+	err = a.read(ctx, d)
+	var refused *refusal
+	revoked := errors.As(err, &refused)
+	if err != nil && !revoked {
+		return Explanation{}, err
 	}
+	registered := d.reason != UnknownAPI
 	a.decide(d)
+	if revoked {
+		x := a.explained(d, registered)
+		x.Allowed, x.Revoked, x.Reason = false, true, Revoked
+		return x, nil
+	}
 	answer, err := a.answer(d)
 	if err != nil {
-		return a.explained(d, !unknown), err
+		return a.explained(d, registered), err
 	}
-	x := a.explained(d, !unknown)
+	x := a.explained(d, registered)
 	x.Answer = answer
 	return x, x.readPolicy(d)
 }
@@ -89,7 +96,7 @@ func (a *Authorizer) explained(d *decision, registered bool) Explanation {
 	caller := CallerOf(d.claims)
 	deciding := table.Deciding(d.held, d.verdict, arn.Method, arn.Path)
 	return Explanation{
-		Allowed: d.verdict.Allowed, Reason: d.reason, PrincipalID: d.claims.PrincipalID(), Caller: caller,
+		Allowed: d.verdict.Allowed, Reason: d.reason, PrincipalID: d.principal, Caller: caller,
 		MethodARN: d.event.ARNText, Registered: registered, Revision: d.served.Revision,
 		Trust: table.Trust(), Trusted: table.Trusts(caller), GroupsUnknown: d.groupsUnknown,
 		Held: table.Permissions(d.held), Readings: table.Readings(d.held, arn.Method, arn.Path),

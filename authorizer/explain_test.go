@@ -47,7 +47,7 @@ func explainedCaller(scopes ...string) token.Claims {
 
 func explainer(t interface{ Fatal(...any) }, claims token.Claims, tables explainTables) *authorizer.Authorizer {
 	a, err := authorizer.New(authorizer.Config{
-		Verifier: explainClaims(claims), Tables: tables, Log: zap.NewNop(), Now: func() time.Time { return tabletest.Now },
+		Verifier: explainClaims(claims), Tables: tables, Revocations: &revocations{}, Log: zap.NewNop(), Now: func() time.Time { return tabletest.Now },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ type decision struct {
 	requestID     string
 	event         event
 	claims        token.Claims
+	principal     string // of the claims
 	served        store.Served
 	held          mapping.Held
 	verdict       mapping.Verdict
@@ -46,7 +47,7 @@ func (a *Authorizer) log(d *decision, err error) error {
 		zap.String("requestId", d.requestID),
 		zap.String("decision", outcome),
 		zap.String("reason", string(d.reason)),
-		zap.String("principal", d.claims.PrincipalID()),
+		zap.String("principal", d.principal),
 		zap.String("appid", d.claims.AppID),
 		zap.String("api", d.event.ARN.API.ID()),
 		zap.String("stage", d.event.ARN.API.Stage),

@@ -20,18 +20,22 @@ const (
 
 	// Refused, beside the reasons of the token package.
 	ManyTokens Reason = "several_authorization_values"
+	Revoked    Reason = "revoked" // the principal's tokens of before a time are
 
 	// Failed.
 	BadEvent         Reason = "bad_event"
 	BadSource        Reason = "token_not_in_identity_source"
 	KeysUnavailable  Reason = "keys_unavailable"
 	TableUnavailable Reason = "table_unavailable"
-	TooLarge         Reason = "policy_too_large"
-	Unsound          Reason = "policy_unsound"
-	SimplePayload    Reason = "simple_response_needs_payload_2.0"
-	SimpleSource     Reason = "simple_response_needs_route_key_in_identity_source"
-	SimplePartial    Reason = "simple_response_needs_whole_route_key"
-	Internal         Reason = "internal_error"
+	// RevocationsUnavailable: it is not known whose tokens were revoked.
+	RevocationsUnavailable Reason = "revocations_unavailable"
+
+	TooLarge      Reason = "policy_too_large"
+	Unsound       Reason = "policy_unsound"
+	SimplePayload Reason = "simple_response_needs_payload_2.0"
+	SimpleSource  Reason = "simple_response_needs_route_key_in_identity_source"
+	SimplePartial Reason = "simple_response_needs_whole_route_key"
+	Internal      Reason = "internal_error"
 )
 
 // errUnauthorized makes API Gateway answer 401: it compares this exact string,

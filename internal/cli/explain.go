@@ -121,7 +121,7 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, for
 	if err != nil {
 		return err
 	}
-	x, err := ask(ctx, source.settings, table, authorizer.Question{Claims: claims, API: api, Method: method, Path: path})
+	x, err := ask(ctx, source, table, authorizer.Question{Claims: claims, API: api, Method: method, Path: path})
 	decision := decisionName(x)
 	if tooLarge(err) {
 		decision, x.Reason = decisionError, authorizer.TooLarge
@@ -134,7 +134,7 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, for
 	switch decision {
 	case decisionError:
 		return coded{errSilent, Failed}
-	case decisionDeny:
+	case decisionDeny, decisionRevoked:
 		return negative(errSilent)
 	}
 	return nil
@@ -214,6 +214,19 @@ type served struct {
 // Table implements authorizer.Tables.
 func (s served) Table(context.Context, mapping.API) (store.Served, error) { return s.Served, s.err }
 
+// revocations reads whose tokens were revoked, where the source tells.
+func (s source) revocations() authorizer.Revocations {
+	if r, ok := s.tables.(store.RevocationReader); ok {
+		return store.NewRevocationCache(r, store.RevocationConfig{Skew: s.settings.ClockSkew})
+	}
+	return nobody{}
+}
+
+// Refresh and Revoked implement authorizer.Revocations where none are known.
+func (nobody) Refresh(context.Context) {}
+
+func (nobody) Revoked(context.Context, string, time.Time) (bool, error) { return false, nil }
+
 // nobody verifies no token: explain has done that before.
 type nobody struct{}
 
@@ -222,9 +235,10 @@ func (nobody) Verify(context.Context, string) (token.Claims, error) {
 }
 
 // ask has the authorizer itself decide.
-func ask(ctx context.Context, s config.Settings, table served, q authorizer.Question) (authorizer.Explanation, error) {
+func ask(ctx context.Context, from source, table served, q authorizer.Question) (authorizer.Explanation, error) {
+	s := from.settings
 	a, err := authorizer.New(authorizer.Config{
-		Verifier: nobody{}, Tables: table, Log: zap.NewNop(), Now: time.Now,
+		Verifier: nobody{}, Tables: table, Revocations: from.revocations(), Log: zap.NewNop(), Now: time.Now,
 		MaxBytes: s.PolicyMaxBytes, NoExpiry: !s.PolicyExpiry, RouteScope: s.RouteScope, ExplicitDeny: s.ExplicitDeny,
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -9,8 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"scopegate/internal/cli"
+	"scopegate/internal/dev"
 	"scopegate/internal/idp"
+	"scopegate/store"
 )
 
 const explainedAPI = "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2"
@@ -32,7 +37,13 @@ func served(t *testing.T) *idp.Provider {
 // that needs a group.
 func explained(t *testing.T, p *idp.Provider, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	file, data := filepath.Join(t.TempDir(), "permissions.json"), filepath.Join(t.TempDir(), "tables")
+	return explainedIn(t, filepath.Join(t.TempDir(), "tables"), p, args...)
+}
+
+// explainedIn does so with the tables of a folder.
+func explainedIn(t *testing.T, data string, p *idp.Provider, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "permissions.json")
 	content := `[{"arn":"` + explainedAPI + `","stage":"dev","httpVerb":"GET","resource":"g","group":"dddddddd-0000-4000-8000-000000000001"}]`
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
@@ -114,5 +125,39 @@ func TestExplainSaysWhatAPIGatewayAnswers(t *testing.T) {
 		if stdout, stderr, code := explained(t, p, "--token", raw); code != cli.Negative || !strings.Contains(stdout, want) {
 			t.Errorf("exit code %d, printed %q, said %q, want %q", code, stdout, stderr, want)
 		}
+	}
+}
+
+// TestExplainSaysThatACallersTokensAreRevoked: what he would hold besides, and no
+// policy.
+func TestExplainSaysThatACallersTokensAreRevoked(t *testing.T) {
+	p, data := served(t), t.TempDir()
+	raw, err := p.Mint(idp.Spec{Groups: []string{"dddddddd-0000-4000-8000-000000000001"}, Scopes: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := dev.OpenData(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	_, err = s.Revoke(t.Context(), store.RevocationChange{
+		ID: ulid.Make().String(), By: "test", At: now,
+		Put: &store.Revocation{PrincipalID: p.TenantID() + ":" + idp.DefaultObjectID, At: now, Until: now.Add(store.MinRevocation), By: "test"},
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := explainedIn(t, data, p, "--token", raw)
+	if code != cli.Negative || !strings.Contains(stdout, "UNAUTHORIZED") || !strings.Contains(stdout, "(revoked)") || !strings.Contains(stdout, "holds     GET /g") || strings.Contains(stdout, "Statement") {
+		t.Errorf("exit code %d, printed %q, said %q", code, stdout, stderr)
+	}
+	stdout, _, code = explainedIn(t, data, p, "--json", "--token", raw)
+	var x struct {
+		Decision, Reason string
+		Policy           any
+	}
+	if err := json.Unmarshal([]byte(stdout), &x); err != nil || code != cli.Negative || x.Decision != "unauthorized" || x.Reason != "revoked" || x.Policy != nil {
+		t.Errorf("exit code %d, printed %q (%v)", code, stdout, err)
 	}
 }

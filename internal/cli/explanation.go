@@ -140,6 +140,11 @@ func (p *program) printExplanation(x authorizer.Explanation, c token.Claims, dec
 		_, err := fmt.Fprint(p.stdout, out.String())
 		return err
 	}
+	if decision == decisionRevoked {
+		row("policy", "none: whatever the caller would hold, the token is refused")
+		_, err := fmt.Fprint(p.stdout, out.String())
+		return err
+	}
 	row("policy", "%d of %d bytes; says about this call: %s", x.Bytes, x.MaxBytes, x.Verdict)
 	reportRows(out, x, form.report)
 	b, err := json.MarshalIndent(x.Policy, "", "  ")
@@ -167,7 +172,7 @@ func jsonOf(x authorizer.Explanation, decision, how string) explanationJSON {
 		Table:         &tableJSON{x.Registered, x.Revision.String(), x.Trusted},
 		MethodARN:     x.MethodARN, Bytes: x.Bytes, MaxBytes: x.MaxBytes,
 	}
-	if decision != decisionError {
+	if decision != decisionError && decision != decisionRevoked {
 		out.Policy, out.Verdict = &x.Policy, x.Verdict.String()
 	}
 	for _, r := range x.Readings {
@@ -183,15 +188,19 @@ func orEmpty(list []mapping.Permission) []mapping.Permission {
 	return list
 }
 
-// The decisions about a caller whose token is not refused.
+// The decisions about a caller whose token is in itself a good one.
 const (
-	decisionAllow = "allow"
-	decisionDeny  = "deny"
-	decisionError = "error" // API Gateway answers 500
+	decisionAllow   = "allow"
+	decisionDeny    = "deny"
+	decisionRevoked = "unauthorized" // his tokens were revoked
+	decisionError   = "error"        // API Gateway answers 500
 )
 
 func decisionName(x authorizer.Explanation) string {
-	if x.Allowed {
+	switch {
+	case x.Revoked:
+		return decisionRevoked
+	case x.Allowed:
 		return decisionAllow
 	}
 	return decisionDeny

@@ -93,6 +93,7 @@ var groups = []group{
 		{"id_token", "This is an ID token, or another one that is no access token, or has the shape of one (it grants nothing and is for the client that got it): the client sent the wrong one."},
 		{"no_scope_no_role", "The token has neither scp nor roles: the client has no permission of this API, or did not ask for any."},
 		{"kind_contradicted", "The token says of itself that it is an app's and a user's: idtyp against scp, or no scope beside a blank scp or a user's name (upn, unique_name, preferred_username)."},
+		{"revoked", "The principal's tokens were revoked, and this one was issued before that, or within `CLOCK_SKEW` after it. A new token opens what the old one did."},
 		{"unspecified", "No reason was given. Please report it."},
 	}},
 	{"Failed", "Nothing was decided (500, never cached). Alarm on these.", []entry{
@@ -100,6 +101,7 @@ var groups = []group{
 		{"discovery_unavailable", "As a cause: the issuer's discovery document cannot be had or is not usable."},
 		{"canceled", "As a cause: the call ended while it waited for the issuer's keys."},
 		{"table_unavailable", "DynamoDB fails, and the table that was kept is too old or there is none."},
+		{"revocations_unavailable", "DynamoDB fails, and it is not known whose tokens were revoked: the list was never read, or is older than `CACHE_TTL` and a minute."},
 		{"policy_too_large", "What the caller holds does not fit into API Gateway's limit, whatever is given up. `scopegate lint` says what to do."},
 		{"policy_unsound", "The finished policy would have allowed what the mapping denies. It was thrown away. Please report it."},
 		{"bad_event", "The event is none of API Gateway's, or of a kind that no authorizer gets."},

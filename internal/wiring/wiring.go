@@ -24,16 +24,18 @@ import (
 // Source is the part of a store that the authorizer reads.
 type Source interface {
 	store.Reader
+	store.RevocationReader
 	APIs(ctx context.Context) ([]mapping.API, error)
 }
 
 // Parts are what an authorizer is made of.
 type Parts struct {
-	Authorizer *authorizer.Authorizer
-	Verifier   *token.Verifier
-	Tables     *store.Cache
-	source     Source
-	log        *zap.Logger
+	Authorizer  *authorizer.Authorizer
+	Verifier    *token.Verifier
+	Tables      *store.Cache
+	Revocations *store.RevocationCache
+	source      Source
+	log         *zap.Logger
 }
 
 // New checks the settings that need more than reading and makes the parts. It
@@ -64,15 +66,22 @@ func New(s config.Settings, source Source, log *zap.Logger, now func() time.Time
 	if err != nil {
 		return nil, err
 	}
+	revocations := store.NewRevocationCache(source, store.RevocationConfig{
+		TTL: s.CacheTTL, Skew: s.ClockSkew, Now: now,
+		OnStale: func(err error) {
+			fields := append(authorizer.Metric(now(), "StaleRevocations"), zap.Error(err))
+			log.Warn("store fails, believing older revocations", fields...)
+		},
+	})
 	auth, err := authorizer.New(authorizer.Config{
-		Verifier: remembering, Tables: tables, Log: log, Now: now,
+		Verifier: remembering, Tables: tables, Revocations: revocations, Log: log, Now: now,
 		DenyInvalidToken: s.DenyInvalidToken, Simple: s.SimpleResponse, MaxBytes: s.PolicyMaxBytes,
 		NoExpiry: !s.PolicyExpiry, RouteScope: s.RouteScope, ExplicitDeny: s.ExplicitDeny,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Parts{Authorizer: auth, Verifier: verifier, Tables: tables, source: source, log: log}, nil
+	return &Parts{Authorizer: auth, Verifier: verifier, Tables: tables, Revocations: revocations, source: source, log: log}, nil
 }
 
 // logRefresh tells of a fetch of keys. Their age is measured after good fetches
@@ -103,7 +112,7 @@ func logRefresh(log *zap.Logger, at time.Time, r token.Refresh) {
 // prefetched bounds how many tables are loaded before the first request.
 const prefetched = 16
 
-// Prefetch loads keys and tables side by side, so that the first request need
+// Prefetch loads keys, tables and revocations side by side, so that the first request need
 // not. What fails is logged and tried again on use.
 func (p *Parts) Prefetch(ctx context.Context) {
 	var wg sync.WaitGroup
@@ -115,6 +124,11 @@ func (p *Parts) Prefetch(ctx context.Context) {
 	wg.Go(func() {
 		if err := p.prefetchTables(ctx); err != nil {
 			p.log.Warn("prefetch of tables failed, they are loaded on use", zap.Error(err))
+		}
+	})
+	wg.Go(func() {
+		if err := p.Revocations.Load(ctx); err != nil {
+			p.log.Warn("prefetch of revocations failed, they are loaded on use", zap.Error(err))
 		}
 	})
 	wg.Wait()
