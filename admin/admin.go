@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -12,6 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"scopegate/internal/flush"
+	"scopegate/internal/plan"
+	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/token"
 )
@@ -26,7 +29,7 @@ type Verifier interface {
 	Verify(ctx context.Context, raw string) (token.Claims, error)
 }
 
-// Config puts the API together. All but Now and Principal is required.
+// Config puts the API together. All but Now, Policy and Principal is required.
 type Config struct {
 	Store    store.Store
 	Verifier Verifier
@@ -35,6 +38,10 @@ type Config struct {
 	Log      *zap.Logger
 	Flusher  flush.Flusher    // empties API Gateway's caches after a change; [flush.Off] does not
 	Now      func() time.Time // nil means time.Now
+	// Policy is how the authorizer makes policies, for plans and for what a write
+	// waits for: its settings, without which their defaults are taken. Now and
+	// Patience are the API's own.
+	Policy plan.Options
 	// Principal names a caller for the audit trail; nil means Claims.PrincipalID.
 	// The command line puts "direct:…" there when it works on a store itself.
 	Principal func(token.Claims) string
@@ -76,6 +83,7 @@ func description() huma.Config {
 	d.DocsPath, d.SchemasPath, d.CreateHooks = "", "", nil // no pages that load scripts from elsewhere
 	d.RejectUnknownQueryParameters = true
 	d.Formats = map[string]huma.Format{"application/json": exactJSON, "json": exactJSON}
+	d.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[mapping.Permission](), reflect.TypeFor[Permission]())
 	d.Info.Description = "Permission tables of Amazon API Gateway APIs: who may call which route."
 	d.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An Entra ID access token. Users need the admin scope and the admin role, apps the role. For the document of an API, being one of its owners stands in for the role."},

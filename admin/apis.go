@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-	"scopegate/internal/flush"
 	"scopegate/mapping"
 	"scopegate/store"
 )
@@ -90,8 +89,8 @@ type changedAPIOutput struct {
 	Body   changedAPI
 }
 
-func changedOf(status int, m store.Meta, flushed flush.Result) *changedAPIOutput {
-	return &changedAPIOutput{Status: status, ETag: etag(m.Revision), Body: changedAPI{outputOf(status, m).Body, Changed{m.Revision.String(), flushed}}}
+func changedOf(status int, done edited) *changedAPIOutput {
+	return &changedAPIOutput{Status: status, ETag: etag(done.after.Revision), Body: changedAPI{outputOf(status, done.after).Body, done.changed()}}
 }
 
 func outputOf(status int, m store.Meta) *apiOutput {
@@ -126,9 +125,9 @@ func (s *service) putAPI(ctx context.Context, in *putAPIInput) (*changedAPIOutpu
 	}
 	change := s.change(ctx, api, before.Revision)
 	change.Head = &store.Head{Name: in.Body.Name, Complete: before.Complete, Owners: in.Body.Owners, Trust: in.Body.Trust}
-	after, flushed, err := s.commit(ctx, change)
+	done, err := s.commit(ctx, write{before: store.Snapshot{Meta: before}, change: change})
 	if err != nil {
 		return nil, err
 	}
-	return changedOf(status, after, flushed), nil
+	return changedOf(status, done), nil
 }

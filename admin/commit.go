@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"scopegate/internal/flush"
+	"scopegate/internal/lint"
 	"scopegate/mapping"
 	"scopegate/store"
 )
@@ -29,16 +30,23 @@ func (s *service) change(ctx context.Context, api mapping.API, at store.Revision
 	}
 }
 
-// commit is the one way in which tables are changed. It makes the second flush
-// certain before the change is made, makes it, and flushes. The error is the
-// answer to give; without one the change was made, and nothing that comes after
-// may say otherwise.
-func (s *service) commit(ctx context.Context, c store.Change) (store.Meta, flush.Result, error) {
-	done, err := s.begin(ctx, c.API).commit(ctx, c)
+// write is a change and the table that it was decided on.
+type write struct {
+	before store.Snapshot // its head alone will do for changes of the head, and deletions
+	change store.Change
+	force  bool // whatever the guard finds
+}
+
+// commit is the one way in which tables are changed. It asks the guard whether
+// the change is one to make, makes the second flush certain before the change is
+// made, makes it, and flushes. The error is the answer to give; without one the
+// change was made, and nothing that comes after may say otherwise.
+func (s *service) commit(ctx context.Context, w write) (edited, error) {
+	done, err := s.begin(w.change.API).commit(ctx, w)
 	if err != nil {
-		return store.Meta{}, flush.Result{}, s.problem(ctx, err)
+		return edited{}, s.problem(ctx, err)
 	}
-	return done.after, done.flushed, nil
+	return done, nil
 }
 
 // maxAttempts bounds how often edit starts over. Each time somebody else's change
@@ -49,24 +57,21 @@ const maxAttempts = 100
 // change in it, and is asked again where somebody else changes the table in
 // between. Each time it is seen anew whether the caller may. Nothing is written
 // where decide adds nothing to the change. The error is the answer to give.
-func (s *service) edit(ctx context.Context, api mapping.API, decide func(store.Snapshot, *store.Change) error) (edited, error) {
-	var w *writer
+func (s *service) edit(ctx context.Context, api mapping.API, force bool, decide func(store.Snapshot, *store.Change) error) (edited, error) {
+	writer := s.begin(api)
 	for range maxAttempts {
 		before, _, err := s.load(ctx, api)
 		if err != nil {
 			return edited{}, err
 		}
-		c := s.change(ctx, api, before.Revision)
-		if err := decide(before, &c); err != nil {
+		w := write{before, s.change(ctx, api, before.Revision), force}
+		if err := decide(before, &w.change); err != nil {
 			return edited{}, err
 		}
-		if isEmpty(c) {
-			return edited{after: before.Meta, flushed: flush.Result{Flush: "off", Reason: "nothing has changed"}}, nil
+		if isEmpty(w.change) {
+			return unchanged(before.Meta), nil
 		}
-		if w == nil {
-			w = s.begin(ctx, api)
-		}
-		done, err := w.commit(ctx, c)
+		done, err := writer.commit(ctx, w)
 		switch {
 		case err == nil:
 			return done, nil
@@ -79,39 +84,62 @@ func (s *service) edit(ctx context.Context, api mapping.API, decide func(store.S
 }
 
 func isEmpty(c store.Change) bool {
-	return len(c.Put)+len(c.Remove)+len(c.PutRoutes)+len(c.RemoveRoutes) == 0 && c.Head == nil && !c.Delete
+	return !touchesItems(c) && c.Head == nil && !c.Delete
+}
+
+func touchesItems(c store.Change) bool {
+	return len(c.Put)+len(c.Remove)+len(c.PutRoutes)+len(c.RemoveRoutes) > 0
 }
 
 // edited is what became of a change.
 type edited struct {
-	after   store.Meta
-	flushed flush.Result
+	after    store.Meta
+	flushed  flush.Result
+	warnings []lint.Finding
+}
+
+// unchanged is what becomes of a change that changes nothing: nothing to flush.
+func unchanged(m store.Meta) edited {
+	return edited{after: m, flushed: flush.Result{Flush: "off", Reason: "nothing has changed"}}
+}
+
+// Changed is what the answer to every change says.
+type Changed struct {
+	Revision string `json:"revision" doc:"The table's revision after the change"`
+	flush.Result
+	Warnings []lint.Finding `json:"warnings,omitempty" doc:"What lint finds that the change brings, and that refuses no write"`
 }
 
 func (e edited) changed() Changed {
-	return Changed{Revision: e.after.Revision.String(), Result: e.flushed}
+	return Changed{e.after.Revision.String(), e.flushed, e.warnings}
 }
 
 // writer makes one change, perhaps at several revisions until one fits: its
 // second flush is scheduled once.
 type writer struct {
 	s       *service
+	api     mapping.API
 	pending flush.Pending
 }
 
-func (s *service) begin(ctx context.Context, api mapping.API) *writer {
-	return &writer{s, s.Flusher.Begin(context.WithoutCancel(ctx), principalID(ctx), api)}
-}
+func (s *service) begin(api mapping.API) *writer { return &writer{s: s, api: api} }
 
-func (w *writer) commit(ctx context.Context, c store.Change) (edited, error) {
-	if err := ctx.Err(); err != nil {
-		return edited{}, err // nothing was begun yet
+func (w *writer) commit(ctx context.Context, c write) (edited, error) {
+	warnings, err := w.s.guard(ctx, c)
+	if err == nil {
+		err = ctx.Err() // nothing was begun yet
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
-	defer cancel()
-	after, err := store.CommitSettled(ctx, w.s.Store, c)
 	if err != nil {
 		return edited{}, err
 	}
-	return edited{after, w.pending.Done(ctx)}, nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	if w.pending == nil {
+		w.pending = w.s.Flusher.Begin(ctx, c.change.By, w.api)
+	}
+	after, err := store.CommitSettled(ctx, w.s.Store, c.change)
+	if err != nil {
+		return edited{}, err
+	}
+	return edited{after, w.pending.Done(ctx), warnings}, nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"scopegate/internal/flush"
 	"scopegate/mapping"
 	"scopegate/store"
 )
@@ -32,12 +31,14 @@ func (s *service) registerPermissionEdits(api huma.API) {
 }
 
 type postPermissionInput struct {
+	Force
 	Body Permission
 }
 
 // ItemEdit names a permission and what the change was decided on.
 type ItemEdit struct {
 	ItemPath
+	Force
 	IfMatch string `header:"If-Match"`
 }
 
@@ -50,12 +51,6 @@ type putPermissionInput struct {
 type changedItem struct {
 	Item
 	Changed
-}
-
-// Changed is what the answer to every change says.
-type Changed struct {
-	Revision string `json:"revision" doc:"The table's revision after the change"`
-	flush.Result
 }
 
 type changedItemOutput struct {
@@ -78,7 +73,7 @@ func (s *service) postPermission(ctx context.Context, in *postPermissionInput) (
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	done, err := s.edit(ctx, p.API, func(t store.Snapshot, c *store.Change) error {
+	done, err := s.edit(ctx, p.API, in.Force.Force, func(t store.Snapshot, c *store.Change) error {
 		if there, ok := permissionOf(t, p.ID()); ok {
 			return duplicate(there)
 		}
@@ -146,7 +141,7 @@ func (s *service) editItem(ctx context.Context, in *ItemEdit, decide func(mappin
 	if err != nil {
 		return edited{}, err
 	}
-	return s.edit(ctx, found.API, func(t store.Snapshot, c *store.Change) error {
+	return s.edit(ctx, found.API, in.Force.Force, func(t store.Snapshot, c *store.Change) error {
 		p, ok := permissionOf(t, in.ID)
 		if !ok {
 			return noPermission()

@@ -21,7 +21,10 @@ func invalid(details ...error) huma.StatusError {
 // problem turns an error of the store into an answer. What the store says of an
 // outage is for the log: it may name hosts.
 func (s *service) problem(ctx context.Context, err error) huma.StatusError {
+	var answered huma.StatusError
 	switch {
+	case errors.As(err, &answered):
+		return answered
 	case errors.Is(err, store.ErrNotFound):
 		return huma.NewError(http.StatusNotFound, "the API stage is not registered")
 	case errors.Is(err, store.ErrConflict):

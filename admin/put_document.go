@@ -98,9 +98,11 @@ func (s *service) putDocument(ctx context.Context, in *putDocumentInput) (*appli
 	}
 	after := before.Meta
 	if len(change.Put)+len(change.Remove) > 0 || change.Head != nil {
-		if after, _, err = s.commit(ctx, change); err != nil {
+		done, err := s.commit(ctx, write{before: before, change: change})
+		if err != nil {
 			return nil, err
 		}
+		after = done.after
 	}
 	applied.Revision = after.Revision.String()
 	return &appliedOutput{ETag: etag(after.Revision), Body: applied}, nil

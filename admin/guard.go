@@ -1,0 +1,66 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"scopegate/internal/lint"
+	"scopegate/internal/plan"
+)
+
+// patience bounds how long policies are made for one plan, or one write.
+const patience = 5 * time.Second
+
+func (s *service) planOptions() plan.Options {
+	o := s.Policy
+	o.Now, o.Patience = s.Now(), patience
+	return o
+}
+
+// Force is what calls take that the guard looks at.
+type Force struct {
+	Force bool `query:"force" doc:"Make the change whatever lint finds"`
+}
+
+// guard says whether a change is one to make: see [plan.Guard]. Its error is the
+// answer to give.
+func (s *service) guard(ctx context.Context, w write) ([]lint.Finding, error) {
+	if !touchesItems(w.change) {
+		return nil, nil
+	}
+	after, err := plan.After(w.before, w.change)
+	if err != nil {
+		return nil, err
+	}
+	blocking, warnings, err := plan.Guard(ctx, w.before, after, s.planOptions())
+	if err != nil {
+		return nil, err
+	}
+	if w.force {
+		return append(blocking, warnings...), nil
+	}
+	if len(blocking) > 0 {
+		return nil, refused(blocking)
+	}
+	return warnings, nil
+}
+
+// refused is the answer to a change that the guard refuses.
+func refused(blocking []lint.Finding) huma.StatusError {
+	var details []error
+	for _, f := range blocking {
+		d := &huma.ErrorDetail{Location: "body", Value: string(f.Kind)}
+		switch f.Kind {
+		case lint.WholeCollision:
+			d.Message = fmt.Sprintf("every path of %s would be denied to who holds it, by %s", f.Route, f.Resource)
+		default:
+			d.Message = fmt.Sprintf("policies would be too large: of %q", f.Callers)
+		}
+		details = append(details, d)
+	}
+	return huma.NewError(http.StatusUnprocessableEntity, "the table would not do what it says; force=true makes the change all the same", details...)
+}
