@@ -3,7 +3,6 @@ package lint
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"scopegate/mapping"
@@ -110,13 +109,13 @@ func outdoes(held []Entry, j, i int) bool {
 // grants reports whether whoever may call something through p may do so through
 // q, for as long.
 func grants(q, p mapping.Permission) bool {
-	return within(p.Verb, q.Verb) && lasts(q, p) && implies(p.Requires, q.Requires) && reaches(q.Resource, p.Resource)
+	return within(p.Verb, q.Verb) && lasts(q, p) && p.Requires.Implies(q.Requires) && q.Resource.Covers(p.Resource)
 }
 
 // sameMeaning tells what is written twice from what is granted besides: GET and
 // ANY of one route to the same callers, "authenticated" beside a scope.
 func sameMeaning(q, p mapping.Permission) bool {
-	return q.ExpiresAt.Equal(p.ExpiresAt) && implies(q.Requires, p.Requires) && reaches(p.Resource, q.Resource)
+	return q.ExpiresAt.Equal(p.ExpiresAt) && q.Requires.Implies(p.Requires) && p.Resource.Covers(q.Resource)
 }
 
 func within(p, q mapping.Verb) bool {
@@ -126,36 +125,6 @@ func within(p, q mapping.Verb) bool {
 // lasts: one that ends earlier never shadows one that ends later.
 func lasts(q, p mapping.Permission) bool {
 	return q.ExpiresAt.IsZero() || !p.ExpiresAt.IsZero() && !q.ExpiresAt.Before(p.ExpiresAt)
-}
-
-// implies reports whether every caller who meets p meets q, whoever his issuer.
-// That he is authenticated goes without saying.
-func implies(p, q mapping.Requirement) bool {
-	for _, s := range q.Scopes {
-		if !slices.Contains(p.Scopes, s) {
-			return false
-		}
-	}
-	return (q.Role == "" || q.Role == p.Role) &&
-		(q.Group == "" || q.Group == p.Group) &&
-		(q.PrincipalType == "" || q.PrincipalType == p.PrincipalType) &&
-		(q.Tenant == "" || q.Tenant == p.Tenant)
-}
-
-// some stands for whatever a parameter or a * stands for. No resource holds it,
-// so that only a * of the other pattern can match it, and then that * matches
-// any other text in its place just as well.
-const some = "\x00"
-
-// reaches reports whether q names every path that p does. A route never grants
-// what a pattern or another route does: the most specific route decides, and a
-// pattern grants beside the routes.
-func reaches(q, p mapping.Resource) bool {
-	if !q.IsPattern() {
-		return q.Shape() == p.Shape() // no route's holds a pattern's *
-	}
-	text := strings.ReplaceAll(strings.ReplaceAll(p.Glob(), "?*", some), "*", some)
-	return mapping.Match(q.String(), text)
 }
 
 // needless finds the entries that register routes which others name for good.
