@@ -1,10 +1,8 @@
 package openapi
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"scopegate/mapping"
 )
@@ -17,7 +15,7 @@ const defaultRoute = "/$default"
 func (r *reader) result() (Result, error) {
 	routes := r.spread(r.merge())
 	slices.SortStableFunc(routes, func(a, b operation) int {
-		return cmp.Or(strings.Compare(a.resource.Shape(), b.resource.Shape()), cmp.Compare(rank(a.verb), rank(b.verb)))
+		return byShape(a.resource, b.resource, a.verb, b.verb)
 	})
 	d := r.document
 	out := Result{Title: d.title, Version: d.version, Kind: d.kind, API: r.API, Unexpressed: r.problems, Notes: r.notes, Complete: len(r.problems) == 0}

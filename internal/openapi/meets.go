@@ -1,0 +1,87 @@
+package openapi
+
+import "scopegate/mapping"
+
+// mark is one place of a route's text: a character, one of a class, or any
+// number of a class.
+type mark struct {
+	char  rune // of a literal
+	class class
+	many  bool
+}
+
+type class uint8
+
+const (
+	exactly class = iota // char
+	inner                // anything but /
+	anything
+)
+
+func (m mark) takes(c rune) bool {
+	switch m.class {
+	case exactly:
+		return m.char == c
+	case inner:
+		return c != '/'
+	}
+	return true
+}
+
+// marksOf are the paths of a route: {name} is one or more characters that are no
+// /, {name+} one or more of any.
+func marksOf(r mapping.Resource) []mark {
+	var out []mark
+	for i, s := range r.Segments() {
+		if i > 0 {
+			out = append(out, mark{char: '/'})
+		}
+		switch s.Kind {
+		case mapping.Param:
+			out = append(out, mark{class: inner}, mark{class: inner, many: true})
+		case mapping.Greedy:
+			out = append(out, mark{class: inner}, mark{class: anything, many: true})
+		default:
+			for _, c := range s.Text {
+				out = append(out, mark{char: c})
+			}
+		}
+	}
+	if r.TrailingSlash() {
+		out = append(out, mark{char: '/'})
+	}
+	return out
+}
+
+// meets reports whether a pattern, whose * crosses /, matches a path of the
+// route. It walks the pairs of positions of the two, each once.
+func meets(pattern string, r mapping.Resource) bool {
+	p, marks := []rune(pattern), marksOf(r)
+	seen := make([]bool, (len(p)+1)*(len(marks)+1))
+	var walk func(i, j int) bool
+	walk = func(i, j int) bool {
+		at := i*(len(marks)+1) + j
+		if seen[at] {
+			return false
+		}
+		seen[at] = true
+		star := i < len(p) && p[i] == '*'
+		many := j < len(marks) && marks[j].many
+		switch {
+		case i == len(p) && j == len(marks):
+			return true
+		case star && walk(i+1, j), many && walk(i, j+1):
+			return true
+		case j == len(marks) || i == len(p):
+			return false
+		case star:
+			return !many && walk(i, j+1)
+		case !marks[j].takes(p[i]):
+			return false
+		case many:
+			return walk(i+1, j)
+		}
+		return walk(i+1, j+1)
+	}
+	return walk(0, 0)
+}
