@@ -29,7 +29,8 @@ type Verifier interface {
 	Verify(ctx context.Context, raw string) (token.Claims, error)
 }
 
-// Config puts the API together. All but Now, Policy and Principal is required.
+// Config puts the API together. Now, Policy, Callers and Principal may be
+// left out.
 type Config struct {
 	Store    store.Store
 	Verifier Verifier
@@ -42,6 +43,9 @@ type Config struct {
 	// waits for: its settings, without which their defaults are taken. Now and
 	// Patience are the API's own.
 	Policy plan.Options
+	// Callers verifies the tokens of the APIs' callers, for explain; nil where the
+	// authorizer's settings are not known, and then no token is judged.
+	Callers Verifier
 	// Principal names a caller for the audit trail; nil means Claims.PrincipalID.
 	// The command line puts "direct:…" there when it works on a store itself.
 	Principal func(token.Claims) string

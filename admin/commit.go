@@ -100,7 +100,7 @@ type edited struct {
 
 // unchanged is what becomes of a change that changes nothing: nothing to flush.
 func unchanged(m store.Meta) edited {
-	return edited{after: m, flushed: flush.Result{Flush: "off", Reason: "nothing has changed"}}
+	return edited{after: m}
 }
 
 // Changed is what the answer to every change says.
@@ -135,7 +135,7 @@ func (w *writer) commit(ctx context.Context, c write) (edited, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	if w.pending == nil {
-		w.pending = w.s.Flusher.Begin(ctx, c.change.By, w.api)
+		w.pending = w.s.flusherOf(c).Begin(ctx, c.change.By, w.api)
 	}
 	after, err := store.CommitSettled(ctx, w.s.Store, c.change)
 	if err != nil {

@@ -29,7 +29,7 @@ type Force struct {
 // guard says whether a change is one to make: see [plan.Guard]. Its error is the
 // answer to give.
 func (s *service) guard(ctx context.Context, w write) ([]lint.Finding, error) {
-	if !touchesItems(w.change) {
+	if w.change.Delete || !decides(w.before.Meta, w.change) {
 		return nil, nil
 	}
 	after, err := plan.After(w.before, w.change)

@@ -72,10 +72,11 @@ type Jobs interface {
 	Schedule(ctx context.Context, j Job) error
 }
 
-// Result is what the answer to a change says of caches.
+// Result is what the answer to a change says of caches. The zero Result is that of
+// a change by which no decision can become another: nothing is to be emptied.
 type Result struct {
 	// Flush is "scheduled", "off", "impossible" (Reason says why) or "failed".
-	Flush string `json:"flush" enum:"scheduled,off,impossible,failed"`
+	Flush string `json:"flush,omitempty" enum:"scheduled,off,impossible,failed"`
 	// EffectiveBy is when no cache answers as before the change any more; nil if
 	// that is the authorizer's TTL later.
 	EffectiveBy *time.Time `json:"effectiveBy,omitempty"`
