@@ -5,10 +5,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"scopegate/internal/lint"
-	"scopegate/mapping"
 )
 
 // printLint writes for people: table by table, errors first.
@@ -61,141 +59,10 @@ func endBlock(out *strings.Builder, begun bool) {
 // printFinding writes one line, and those of what proves it below.
 func printFinding(out *strings.Builder, r lint.Result, f lint.Finding, top int) {
 	name := strings.ReplaceAll(string(f.Kind), "_", " ")
-	for _, line := range findingLines(r, f, top) {
+	for _, line := range r.Lines(f, top) {
 		fmt.Fprintf(out, "  %-15s  %s\n", name, printable(line))
 		name = ""
 	}
-}
-
-func findingLines(r lint.Result, f lint.Finding, top int) []string {
-	resource := strings.TrimPrefix(f.Resource, r.ARN+"/"+r.Stage+"/")
-	such := "such as " + f.Witness
-	if f.From != "" {
-		such += ", from " + f.From + " on"
-	}
-	switch f.Kind {
-	case lint.TooLarge, lint.Large:
-		return sizeLines(r, f, top)
-	case lint.WholeCollision:
-		return []string{fmt.Sprintf("%s: every path is denied by %s, to %s", f.Route, resource, those(f.Callers)), such}
-	case lint.Collision:
-		if strings.HasPrefix(resource, "*") {
-			return []string{fmt.Sprintf("paths of %s and others are denied by %s, to %s", f.Route, resource, those(f.Callers)), such}
-		}
-		return []string{fmt.Sprintf("%s: paths of it are denied by %s, to %s", f.Route, resource, those(f.Callers)), such}
-	case lint.Encoding:
-		return []string{fmt.Sprintf("%s and the like are denied by %s, to %s", f.Witness, resource, those(f.Callers))}
-	case lint.Unguarded:
-		return []string{fmt.Sprintf("%s allows paths of no known route, to %s", resource, those(f.Callers)), such}
-	case lint.Folded:
-		return []string{fmt.Sprintf("made to fit, %s allows paths of no known route, to %s", resource, those(f.Callers)), such}
-	case lint.NoTrust:
-		return []string{"the table has no trust list, and could mean " + trustList(f)}
-	}
-	about := refText(f.Permissions[0])
-	var others []string
-	for _, ref := range f.Permissions[1:] {
-		others = append(others, refText(ref))
-	}
-	by := strings.Join(others, "; ")
-	switch f.Kind {
-	case lint.Shadowed:
-		return []string{about + ": granted already by " + by}
-	case lint.Duplicate:
-		return []string{about + ": said already by " + by}
-	case lint.Conflicting:
-		return []string{about + ": another expiresAt, description or parameter name than " + by}
-	case lint.Unheld:
-		return []string{about + ": nobody whom the table trusts can hold it"}
-	}
-	return []string{about}
-}
-
-// sizeLines say how large a policy is, and what would make it smaller.
-func sizeLines(r lint.Result, f lint.Finding, top int) []string {
-	var k lint.Caller
-	for _, other := range r.Callers {
-		if other.Name == f.Callers[0] {
-			k = other
-		}
-	}
-	lines := []string{fmt.Sprintf("%s: %d of %d bytes", k.Name, k.Bytes, r.Budget)}
-	if k.Advice == nil {
-		return lines
-	}
-	var costs []string
-	for _, c := range k.Advice.Costs[:min(top, len(k.Advice.Costs))] {
-		costs = append(costs, fmt.Sprintf("%s %s %d", c.Kind, c.Name, c.Saves))
-	}
-	if len(costs) > 0 {
-		lines = append(lines, "costs most: "+strings.Join(costs, ", ")+" bytes")
-	}
-	return append(lines, fittingLine(k.Advice.Fitting))
-}
-
-// fittingLine says what would fit in as few words as can be.
-func fittingLine(fit *lint.Fitting) string {
-	if fit == nil {
-		return "no part of it fits"
-	}
-	var with, without []string
-	for _, part := range fit.Without {
-		without = append(without, string(part.Kind)+" "+part.Name)
-	}
-	for _, of := range []struct {
-		kind  lint.CallerKind
-		names []string
-	}{{lint.OneScope, fit.Scopes}, {lint.OneRole, fit.Roles}, {lint.OneGroup, fit.Groups}} {
-		for _, name := range of.names {
-			with = append(with, string(of.kind)+" "+name)
-		}
-	}
-	if len(with) < len(without) {
-		return fmt.Sprintf("would fit, with %d bytes: %s alone", fit.Bytes, strings.Join(with, ", "))
-	}
-	return fmt.Sprintf("would fit, with %d bytes: all without %s", fit.Bytes, strings.Join(without, ", "))
-}
-
-// those names the callers that a finding is about.
-func those(names []string) string {
-	switch len(names) {
-	case 1:
-		return names[0]
-	case 2:
-		return names[0] + " and " + names[1]
-	}
-	return fmt.Sprintf("%s and %d others", names[0], len(names)-1)
-}
-
-func refText(ref lint.Ref) string {
-	p := ref.Permission
-	text := string(p.Verb)
-	if p.Verb != mapping.Connect {
-		text += " /" + p.Resource.String()
-	}
-	if ref.Place > 0 {
-		text = fmt.Sprintf("permission %d, %s", ref.Place, text)
-	}
-	requires := p.Requires.String()
-	if p.Registered {
-		requires = "registered"
-	}
-	if !p.ExpiresAt.IsZero() {
-		requires += ", until " + p.ExpiresAt.Format(time.RFC3339)
-	}
-	return text + " (" + requires + ")"
-}
-
-func trustList(f lint.Finding) string {
-	var parts []string
-	for _, t := range f.Trust {
-		text := t.Tenant + t.Issuer
-		if len(t.Audiences) > 0 {
-			text += " for " + strings.Join(t.Audiences, " ")
-		}
-		parts = append(parts, text)
-	}
-	return strings.Join(parts, ", ")
 }
 
 // printCallers writes the largest of them as columns.

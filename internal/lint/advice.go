@@ -63,10 +63,10 @@ func (c Caller) without(parts []Part) Caller {
 
 // advise works out advice for one of the callers, where it has several parts to
 // take away. Everything is only looked at where all scopes together fit.
-func (c *checker) advise(ctx context.Context, w weights, i int) error {
+func (c *Checker) advise(ctx context.Context, w Weights, i int) error {
 	k := w.list[i].Caller
 	parts := k.parts()
-	tooMany := k.Kind == Everything && slices.ContainsFunc(w.list, func(o weight) bool {
+	tooMany := k.Kind == Everything && slices.ContainsFunc(w.list, func(o Weight) bool {
 		return o.Kind == AllScopes && !o.Fits && o.Tenant == k.Tenant && o.Issuer == k.Issuer
 	})
 	if k.Fits || k.Single() || len(parts) < 2 || tooMany {
@@ -99,7 +99,7 @@ const (
 )
 
 // byUse sorts parts by how many permissions need them, the most needed first.
-func (c *checker) byUse(parts []Part) {
+func (c *Checker) byUse(parts []Part) {
 	uses := map[Part]int{}
 	for _, e := range active(c.entries, c.Now) {
 		q := e.Permission.Requires
@@ -112,7 +112,7 @@ func (c *checker) byUse(parts []Part) {
 	slices.SortStableFunc(parts, func(a, b Part) int { return cmp.Compare(uses[b], uses[a]) })
 }
 
-func (c *checker) bytesOf(k Caller) int {
+func (c *Checker) bytesOf(k Caller) int {
 	return c.size(c.prepared.Compile(c.held(k), c.Now, c.Budget))
 }
 
@@ -120,7 +120,7 @@ func (c *checker) bytesOf(k Caller) int {
 // has room, the last first. It need not be the largest such set: that would take
 // trying all of them, since a policy with less to allow can be larger, as it has
 // more to deny.
-func (c *checker) fitting(ctx context.Context, k Caller, parts []Part) *Fitting {
+func (c *Checker) fitting(ctx context.Context, k Caller, parts []Part) *Fitting {
 	fits := func(without []Part) bool { return ctx.Err() == nil && c.bytesOf(k.without(without)) <= c.Budget }
 	few, enough := 0, len(parts) // without all but nothing is left
 	for enough-few > 1 {

@@ -47,6 +47,12 @@ type Caller struct {
 // Single reports whether the caller holds a single permission set.
 func (c Caller) Single() bool { return c.Kind != AllScopes && c.Kind != Everything }
 
+// Same reports whether another caller brings the same.
+func (c Caller) Same(o Caller) bool {
+	return c.PrincipalType == o.PrincipalType && c.Tenant == o.Tenant && c.Issuer == o.Issuer &&
+		slices.Equal(c.Scopes, o.Scopes) && slices.Equal(c.Roles, o.Roles) && slices.Equal(c.Groups, o.Groups)
+}
+
 // caller is the principal that a token would make of it.
 func (c Caller) caller() mapping.Caller {
 	return mapping.Caller{
@@ -74,7 +80,7 @@ func grantsOf(entries []Entry) granted {
 
 // meeting lists callers who bring just what a requirement needs, one for each
 // tenant or issuer and kind of principal that can.
-func (c *checker) meeting(q mapping.Requirement) []Caller {
+func (c *Checker) meeting(q mapping.Requirement) []Caller {
 	k := Caller{Kind: OneRequirement, Scopes: q.Scopes}
 	if q.Role != "" {
 		k.Roles = []string{q.Role}
@@ -88,7 +94,7 @@ func (c *checker) meeting(q mapping.Requirement) []Caller {
 // among makes a caller one of each tenant and issuer, and of each kind of
 // principal: a scope makes a token a user's (Microsoft: "Access token claims
 // reference", scp), and of another issuer's tokens the kind is not known.
-func (c *checker) among(k Caller) []Caller {
+func (c *Checker) among(k Caller) []Caller {
 	var list []Caller
 	for _, t := range c.principals {
 		k.Tenant, k.Issuer = t.Tenant, t.Issuer
@@ -107,10 +113,14 @@ func (c *checker) among(k Caller) []Caller {
 	return list
 }
 
-// singles makes up callers of single permission sets: those who bring one thing,
+// Callers makes up the callers whose policies are looked at, those of a single
+// permission set first.
+func (c *Checker) Callers() []Caller { return append(c.Singles(), c.totals()...) }
+
+// Singles makes up callers of single permission sets: those who bring one thing,
 // and those who bring just what one permission requires. Of several who hold the
 // same permissions the first, who brings the least, stands for all.
-func (c *checker) singles() []Caller {
+func (c *Checker) Singles() []Caller {
 	entries := active(c.entries, c.Now)
 	g := grantsOf(entries)
 	list := c.among(Caller{Kind: OneAuthenticated})
@@ -132,7 +142,7 @@ func (c *checker) singles() []Caller {
 // totals makes up callers of everything there is: all scopes, and with them all
 // roles and groups; an app has no scopes. They stand for themselves even where a
 // single one holds as much, but everything is only looked at where it is more.
-func (c *checker) totals() []Caller {
+func (c *Checker) totals() []Caller {
 	g := grantsOf(active(c.entries, c.Now))
 	var list []Caller
 	if len(g.scopes) > 0 {
@@ -151,7 +161,7 @@ func (c *checker) totals() []Caller {
 
 // distinct drops callers who hold nothing, and those who hold what one before
 // them does.
-func (c *checker) distinct(list []Caller) []Caller {
+func (c *Checker) distinct(list []Caller) []Caller {
 	seen := map[string]bool{}
 	var kept []Caller
 	for _, k := range list {
@@ -169,7 +179,7 @@ func (c *checker) distinct(list []Caller) []Caller {
 
 // name is unique: what the caller brings, and where the table tells them apart
 // the kind of principal (who has scopes is a user) and the tenant.
-func (c *checker) name(k Caller) string {
+func (c *Checker) name(k Caller) string {
 	parts := []string{}
 	add := func(what string, values []string) {
 		if len(values) > 0 {
@@ -198,6 +208,6 @@ func (c *checker) name(k Caller) string {
 }
 
 // tellsKinds reports whether users and apps hold different permissions.
-func (c *checker) tellsKinds() bool {
+func (c *Checker) tellsKinds() bool {
 	return slices.ContainsFunc(c.entries, func(e Entry) bool { return e.Permission.Requires.PrincipalType != "" })
 }

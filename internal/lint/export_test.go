@@ -6,12 +6,11 @@ var Overlaps = overlaps
 
 // CallersOf makes up the callers of a table.
 func CallersOf(t Table, o Options) ([]Caller, error) {
-	once, _ := duplicates(t.Entries)
-	c, err := prepare(t, once, o)
+	c, err := New(t, o)
 	if err != nil {
 		return nil, err
 	}
-	return append(c.singles(), c.totals()...), nil
+	return c.Callers(), nil
 }
 
 // IsEncoding takes a long policy to be seen in full.

@@ -48,13 +48,15 @@ const (
 	Unguarded Kind = "unguarded"
 	// Folded: the same, and only since the policy was made to fit.
 	Folded Kind = "folded"
+	// Unchecked: there was no time to make the policies of some callers.
+	Unchecked Kind = "unchecked"
 	// Encoding: a path is permitted, and denied since a slash in it is encoded, or
 	// a character that needs no encoding: it could hide another route.
 	Encoding Kind = "encoding"
 )
 
 var kindOrder = []Kind{
-	TooLarge, WholeCollision, Conflicting, NoTrust, Large, Unheld, Shadowed, Duplicate, Collision, Unguarded, Folded, Encoding,
+	TooLarge, WholeCollision, Conflicting, NoTrust, Large, Unheld, Shadowed, Duplicate, Collision, Unguarded, Folded, Unchecked, Encoding,
 }
 
 // Finding is one thing that was found. What a kind says nothing about is empty.

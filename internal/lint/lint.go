@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"scopegate/mapping"
@@ -39,6 +40,9 @@ type Options struct {
 	// all its audiences. A table without a trust list believes the first. Nil
 	// means that nothing is known.
 	Configured []mapping.Trust
+	// NoAdvice leaves out what to take from callers whose policy does not fit: to
+	// find that out takes many policies for each of them.
+	NoAdvice bool
 	// Progress, if not nil, is told how many of how many policies are made. It is
 	// not called from several goroutines at once.
 	Progress func(done, of int)
@@ -79,40 +83,40 @@ func (r Result) count(s Severity) (n int) {
 // Check looks at one table. The error is ctx's, or says that the entries are not
 // all of the table's API.
 func Check(ctx context.Context, t Table, o Options) (Result, error) {
-	once, findings := duplicates(t.Entries)
-	c, err := prepare(t, once, o)
+	c, err := New(t, o)
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{
-		ARN: t.API.ARN, Stage: t.API.Stage, Complete: t.Complete, Permissions: len(once), Routes: routes(t, once),
-		MaxBytes: o.MaxBytes, Budget: o.Budget,
-	}
-	for _, e := range once {
-		if !current(e.Permission, o.Now) {
-			result.Expired++
+	w := c.Weigh(ctx, c.Callers(), nil)
+	if !o.NoAdvice {
+		for i := range w.list {
+			if err := c.advise(ctx, w, i); err != nil {
+				return Result{}, err
+			}
 		}
 	}
-	weighed, err := c.weigh(ctx)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	result.Findings = append(weighed.findings(), slices.Concat(findings, overlaps(once, o.Now), c.unheld(), missingTrust(t, o))...)
-	sortFindings(result.Findings)
-	result.Callers = weighed.callers()
-	return result, nil
+	return c.Result(w), nil
 }
 
-// checker has one table ready for questions.
-type checker struct {
+// Checker has one table ready for questions. It is safe for concurrent use.
+type Checker struct {
 	Options
-	entries    []Entry // each permission once
+	of         Table
+	entries    []Entry   // each permission once
+	repeated   []Finding // about those that stand there twice
 	table      *mapping.Table
 	prepared   *policy.Prepared
 	principals []mapping.Trust // whom the table believes, for made-up audiences
+	routing    func() string   // see Rests
 }
 
-func prepare(t Table, once []Entry, o Options) (*checker, error) {
+// New prepares a table. The error says that the entries are not all of the
+// table's API.
+func New(t Table, o Options) (*Checker, error) {
+	once, repeated := duplicates(t.Entries)
 	permissions := make([]mapping.Permission, len(once))
 	for i, e := range once {
 		permissions[i] = e.Permission
@@ -124,9 +128,27 @@ func prepare(t Table, once []Entry, o Options) (*checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lint: %w", err)
 	}
-	return &checker{
-		Options: o, entries: once, table: table, prepared: policy.Prepare(table), principals: principals,
+	return &Checker{
+		Options: o, of: t, entries: once, repeated: repeated, table: table, prepared: policy.Prepare(table), principals: principals,
+		routing: sync.OnceValue(func() string { return routing(table) }),
 	}, nil
+}
+
+// Result is what is to be said of the table, once the policies are made.
+func (c *Checker) Result(w Weights) Result {
+	r := Result{
+		ARN: c.of.API.ARN, Stage: c.of.API.Stage, Complete: c.of.Complete, Permissions: len(c.entries), Routes: routes(c.of, c.entries),
+		MaxBytes: c.MaxBytes, Budget: c.Budget,
+	}
+	for _, e := range c.entries {
+		if !current(e.Permission, c.Now) {
+			r.Expired++
+		}
+	}
+	r.Findings = append(w.findings(), slices.Concat(c.repeated, overlaps(c.entries, c.Now), c.unheld(), missingTrust(c.of, c.Options))...)
+	sortFindings(r.Findings)
+	r.Callers = w.callers()
+	return r
 }
 
 // routes counts the routes of a table.

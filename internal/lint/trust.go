@@ -73,7 +73,7 @@ func missingTrust(t Table, o Options) []Finding {
 // unheld finds the permissions that open nothing, as nobody whom the table
 // trusts can meet them: of another tenant, or of a kind of principal that has no
 // scopes or is not known.
-func (c *checker) unheld() []Finding {
+func (c *Checker) unheld() []Finding {
 	var findings []Finding
 	for _, e := range active(c.entries, c.Now) {
 		met := slices.ContainsFunc(c.meeting(e.Permission.Requires), func(k Caller) bool {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -19,38 +20,106 @@ import (
 	"scopegate/policy"
 )
 
-// weight is what is known of one caller's policy.
-type weight struct {
+// Weight is what is known of one caller's policy.
+type Weight struct {
 	Caller
-	report policy.Report
-	folded []bool // of report.Unguarded: only since it was made to fit
+	Report policy.Report
+	Made   bool   // false where there was no time
+	folded []bool // of Report.Unguarded: only since it was made to fit
 }
 
-// weights are those of all callers, in the order in which they were made up.
-type weights struct {
-	list   []weight
+// Weights are those of all callers, in the order in which they were given.
+type Weights struct {
+	list   []Weight
 	budget int
 	prefix string // of every resource
 }
 
-// weigh compiles the policy of every caller, on all processors.
-func (c *checker) weigh(ctx context.Context) (weights, error) {
-	callers := append(c.singles(), c.totals()...)
-	w := weights{list: make([]weight, len(callers)), budget: c.Budget, prefix: c.table.API().String() + "/"}
-	err := c.all(ctx, len(callers), func(i int) { w.list[i] = c.weighOne(callers[i]) })
-	if err != nil {
-		return w, err
+// Of finds what was made for a caller who brings the same.
+func (w Weights) Of(k Caller) (Weight, bool) {
+	i := slices.IndexFunc(w.list, func(o Weight) bool { return o.Same(k) })
+	if i < 0 {
+		return Weight{}, false
 	}
-	for i := range w.list {
-		if err := c.advise(ctx, w, i); err != nil {
-			return w, err
+	return w.list[i], w.list[i].Made
+}
+
+// Unmade names the callers whose policies were not made.
+func (w Weights) Unmade() []string {
+	var names []string
+	for _, k := range w.list {
+		if !k.Made {
+			names = append(names, k.Name)
 		}
 	}
-	return w, nil
+	return names
+}
+
+// Memo keeps weights of two tables, such as those before and after a change:
+// what a policy rests on may be the same in both. It is for one Options and one
+// API. The zero Memo is ready for use, by several goroutines at once.
+type Memo struct {
+	mu    sync.Mutex
+	known map[string]Weight
+}
+
+// Rests is all that a caller's policy rests on, as a comparable value: the routes
+// and whether they are all, and what of them and which patterns the caller holds
+// for how long. Of permissions that he does not hold only their routes count.
+func (c *Checker) Rests(k Caller) string {
+	var b strings.Builder
+	for _, p := range c.table.Permissions(c.held(k)) {
+		fmt.Fprintf(&b, "%s %d\n", p.ID(), p.ExpiresAt.Unix())
+	}
+	return b.String() + c.routing()
+}
+
+// routing is the part of it that is every caller's.
+func routing(t *mapping.Table) string {
+	h := sha256.New()
+	for _, v := range append(slices.Clone(mapping.Methods), mapping.Connect) {
+		for _, route := range t.Templates(v) {
+			fmt.Fprintf(h, "%q\n", route)
+		}
+	}
+	return fmt.Sprintf("%x %t", h.Sum(nil), t.Complete())
+}
+
+// Weigh makes the policies of callers, on all processors, until ctx ends; those
+// that memo has, which may be nil, are not made again.
+func (c *Checker) Weigh(ctx context.Context, callers []Caller, memo *Memo) Weights {
+	w := Weights{list: make([]Weight, len(callers)), budget: c.Budget, prefix: c.table.API().String() + "/"}
+	for i, k := range callers {
+		w.list[i].Caller = k
+	}
+	_ = c.all(ctx, len(callers), func(i int) { w.list[i] = memo.weigh(c, callers[i]) }) // what is not made says so
+	return w
+}
+
+func (m *Memo) weigh(c *Checker, k Caller) Weight {
+	if m == nil {
+		return c.weighOne(k)
+	}
+	key := c.Rests(k)
+	m.mu.Lock()
+	w, known := m.known[key]
+	m.mu.Unlock()
+	if !known {
+		w = c.weighOne(k)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.known == nil {
+			m.known = map[string]Weight{}
+		}
+		m.known[key] = w
+	}
+	k.Bytes, k.Fits, k.Resources, k.Steps = w.Bytes, w.Fits, w.Resources, w.Steps
+	w.Caller = k
+	return w
 }
 
 // all calls f for 0 to n-1, until ctx ends.
-func (c *checker) all(ctx context.Context, n int, f func(i int)) error {
+func (c *Checker) all(ctx context.Context, n int, f func(i int)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	var mu sync.Mutex
@@ -73,33 +142,33 @@ func (c *checker) all(ctx context.Context, n int, f func(i int)) error {
 	return g.Wait()
 }
 
-func (c *checker) weighOne(k Caller) weight {
+func (c *Checker) weighOne(k Caller) Weight {
 	held := c.held(k)
 	compiled := c.prepared.Compile(held, c.Now, c.Budget)
-	w := weight{Caller: k, report: compiled.Report()}
+	w := Weight{Caller: k, Report: compiled.Report(), Made: true}
 	w.Bytes = c.size(compiled)
 	w.Fits = w.Bytes <= c.Budget
-	w.Resources, w.Steps = w.report.Resources, w.report.Steps
-	w.folded = make([]bool, len(w.report.Unguarded))
+	w.Resources, w.Steps = w.Report.Resources, w.Report.Steps
+	w.folded = make([]bool, len(w.Report.Unguarded))
 	if len(w.Steps) == 0 || len(w.folded) == 0 {
 		return w
 	}
 	// What the exact policy allows, too, was not opened to fit.
 	exact := c.document(c.prepared.Compile(held, c.Now, 0))
-	for i, u := range w.report.Unguarded {
+	for i, u := range w.Report.Unguarded {
 		w.folded[i] = policy.Evaluate(exact, c.arn(u.Witness), c.Now, netip.Addr{}) != policy.Allowed
 	}
 	return w
 }
 
 // arn is the method ARN of a request written as "GET /users/1".
-func (c *checker) arn(request string) string {
+func (c *Checker) arn(request string) string {
 	method, path, _ := strings.Cut(request, " ")
 	return policy.ARN{API: c.table.API(), Method: method, Path: path}.String()
 }
 
 // document is the policy of a request that is allowed.
-func (c *checker) document(compiled *policy.Compiled) policy.Document {
+func (c *Checker) document(compiled *policy.Compiled) policy.Document {
 	r := policy.Request{ExplicitDeny: c.ExplicitDeny}
 	if !c.NoExpiry {
 		r.End = c.Now.Add(time.Hour) // every end is as long to write
@@ -108,7 +177,7 @@ func (c *checker) document(compiled *policy.Compiled) policy.Document {
 }
 
 // size is that of the minified document, as the authorizer writes it.
-func (c *checker) size(compiled *policy.Compiled) int {
+func (c *Checker) size(compiled *policy.Compiled) int {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -119,10 +188,12 @@ func (c *checker) size(compiled *policy.Compiled) int {
 }
 
 // callers lists the callers, the largest policies first.
-func (w weights) callers() []Caller {
-	list := make([]Caller, len(w.list))
-	for i, k := range w.list {
-		list[i] = k.Caller
+func (w Weights) callers() []Caller {
+	list := []Caller{}
+	for _, k := range w.list {
+		if k.Made {
+			list = append(list, k.Caller)
+		}
 	}
 	slices.SortStableFunc(list, func(a, b Caller) int {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Name, b.Name))
@@ -131,7 +202,7 @@ func (w weights) callers() []Caller {
 }
 
 // findings are those about policies. What several callers share is one finding.
-func (w weights) findings() []Finding {
+func (w Weights) findings() []Finding {
 	g := gathered{list: []Finding{}, prefix: w.prefix}
 	for _, k := range w.callers() {
 		switch {
@@ -146,12 +217,15 @@ func (w weights) findings() []Finding {
 	for _, k := range w.list {
 		k.witnessed(&g)
 	}
+	if names := w.Unmade(); len(names) > 0 {
+		g.list = append(g.list, Finding{Severity: Warning, Kind: Unchecked, Callers: names})
+	}
 	return g.list
 }
 
 // witnessed adds what the report on one caller's policy shows by example.
-func (w weight) witnessed(g *gathered) {
-	for _, x := range w.report.Collisions {
+func (w Weight) witnessed(g *gathered) {
+	for _, x := range w.Report.Collisions {
 		f := Finding{Severity: Warning, Kind: Collision, Route: x.Route, Resource: x.Deny, Witness: x.Witness, From: x.From}
 		switch {
 		case isEncoding(g.glob(f)):
@@ -164,7 +238,7 @@ func (w weight) witnessed(g *gathered) {
 		}
 		g.add(f, w.Name)
 	}
-	for i, u := range w.report.Unguarded {
+	for i, u := range w.Report.Unguarded {
 		f := Finding{Severity: Warning, Kind: Unguarded, Resource: u.Allow, Witness: u.Witness}
 		if w.folded[i] {
 			f.Kind = Folded
@@ -213,4 +287,4 @@ func (g *gathered) add(f Finding, caller string) {
 }
 
 // held is what a caller holds now.
-func (c *checker) held(k Caller) mapping.Held { return c.table.Held(k.caller(), c.Now) }
+func (c *Checker) held(k Caller) mapping.Held { return c.table.Held(k.caller(), c.Now) }
