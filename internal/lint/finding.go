@@ -90,8 +90,8 @@ type Ref struct {
 
 func (e Entry) ref() Ref { return Ref{Place: e.Place, ID: e.Permission.ID(), Permission: e.Permission} }
 
-// sortFindings puts errors first, then sorts by kind and by what they are about.
-func sortFindings(list []Finding) {
+// SortFindings puts errors first, then sorts by kind and by what they are about.
+func SortFindings(list []Finding) {
 	rank := map[Severity]int{Error: 0, Warning: 1, Note: 2}
 	slices.SortStableFunc(list, func(a, b Finding) int {
 		return cmp.Or(

@@ -145,10 +145,15 @@ func (c *Checker) Result(w Weights) Result {
 			r.Expired++
 		}
 	}
-	r.Findings = append(w.findings(), slices.Concat(c.repeated, overlaps(c.entries, c.Now), c.unheld(), missingTrust(c.of, c.Options))...)
-	sortFindings(r.Findings)
-	r.Callers = w.callers()
+	r.Findings = append(w.Findings(), c.Table()...)
+	SortFindings(r.Findings)
+	r.Callers = w.Callers()
 	return r
+}
+
+// Table lists the findings that need no policies, in no order.
+func (c *Checker) Table() []Finding {
+	return slices.Concat(c.repeated, overlaps(c.entries, c.Now), c.unheld(), missingTrust(c.of, c.Options))
 }
 
 // routes counts the routes of a table.

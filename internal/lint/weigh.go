@@ -26,6 +26,7 @@ type Weight struct {
 	Report policy.Report
 	Made   bool   // false where there was no time
 	folded []bool // of Report.Unguarded: only since it was made to fit
+	told   bool   // how large it is was known before
 }
 
 // Weights are those of all callers, in the order in which they were given.
@@ -43,6 +44,50 @@ func (w Weights) Of(k Caller) (Weight, bool) {
 	}
 	return w.list[i], w.list[i].Made
 }
+
+// Since leaves of what is found about each caller what was not so before, in
+// weights of which some may be of the same callers. A route that can be called on
+// no path is the same whatever denies it; of two policies that do not fit neither
+// is news.
+func (w Weights) Since(before ...Weights) Weights {
+	since := w
+	since.list = nil
+	for _, k := range w.list {
+		for _, b := range before {
+			if was, made := b.Of(k.Caller); made {
+				k = k.since(was, w.budget)
+				break
+			}
+		}
+		since.list = append(since.list, k)
+	}
+	return since
+}
+
+func (w Weight) since(was Weight, budget int) Weight {
+	w.told = w.Fits == was.Fits && w.large(budget) == was.large(budget) || w.Fits && !was.Fits
+	var collisions []policy.Collision
+	for _, x := range w.Report.Collisions {
+		same := func(o policy.Collision) bool {
+			return x.Route == o.Route && x.Whole == o.Whole && x.From == o.From && (x.Whole || x.Deny == o.Deny)
+		}
+		if !slices.ContainsFunc(was.Report.Collisions, same) {
+			collisions = append(collisions, x)
+		}
+	}
+	var unguarded []policy.Unguarded
+	var folded []bool
+	for i, u := range w.Report.Unguarded {
+		if !slices.ContainsFunc(was.Report.Unguarded, func(o policy.Unguarded) bool { return u.Allow == o.Allow }) {
+			unguarded, folded = append(unguarded, u), append(folded, w.folded[i])
+		}
+	}
+	w.Report.Collisions, w.Report.Unguarded, w.folded = collisions, unguarded, folded
+	return w
+}
+
+// large reports whether a policy takes more than 80 % of the budget.
+func (c Caller) large(budget int) bool { return 5*c.Bytes > 4*budget }
 
 // Unmade names the callers whose policies were not made.
 func (w Weights) Unmade() []string {
@@ -187,30 +232,35 @@ func (c *Checker) size(compiled *policy.Compiled) int {
 	return b.Len() - len("\n")
 }
 
-// callers lists the callers, the largest policies first.
-func (w Weights) callers() []Caller {
+// Callers lists the callers whose policies were made, the largest first.
+func (w Weights) Callers() []Caller {
 	list := []Caller{}
-	for _, k := range w.list {
-		if k.Made {
-			list = append(list, k.Caller)
-		}
+	for _, k := range w.bySize() {
+		list = append(list, k.Caller)
 	}
-	slices.SortStableFunc(list, func(a, b Caller) int {
+	return list
+}
+
+func (w Weights) bySize() []Weight {
+	list := slices.DeleteFunc(slices.Clone(w.list), func(k Weight) bool { return !k.Made })
+	slices.SortStableFunc(list, func(a, b Weight) int {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Name, b.Name))
 	})
 	return list
 }
 
-// findings are those about policies. What several callers share is one finding.
-func (w Weights) findings() []Finding {
+// Findings are those about policies, in no order. What several callers share is
+// one finding.
+func (w Weights) Findings() []Finding {
 	g := gathered{list: []Finding{}, prefix: w.prefix}
-	for _, k := range w.callers() {
+	for _, k := range w.bySize() {
 		switch {
+		case k.told:
 		case !k.Fits && k.Kind == Everything:
 			g.add(Finding{Severity: Warning, Kind: TooLarge}, k.Name)
 		case !k.Fits:
 			g.add(Finding{Severity: Error, Kind: TooLarge}, k.Name)
-		case 5*k.Bytes > 4*w.budget: // 80 %
+		case k.large(w.budget):
 			g.add(Finding{Severity: Warning, Kind: Large}, k.Name)
 		}
 	}
@@ -285,6 +335,9 @@ func (g *gathered) add(f Finding, caller string) {
 		g.list[i].Callers = append(list, caller)
 	}
 }
+
+// Holds reports whether a caller holds anything now.
+func (c *Checker) Holds(k Caller) bool { return c.held(k).Len() > 0 }
 
 // held is what a caller holds now.
 func (c *Checker) held(k Caller) mapping.Held { return c.table.Held(k.caller(), c.Now) }

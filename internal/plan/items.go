@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -23,6 +24,9 @@ type side struct {
 
 // sides prepares both tables. They believe the same where they say nothing.
 func sides(before, after store.Snapshot, o Options) (b, a *side, err error) {
+	if o.Now.IsZero() {
+		return nil, nil, errors.New("options: now must be given, since permissions expire")
+	}
 	if before.API != (mapping.API{}) && after.API != (mapping.API{}) && before.API != after.API {
 		return nil, nil, fmt.Errorf("tables of %s and of %s", before.API, after.API)
 	}

@@ -45,7 +45,7 @@ func (o Options) lint() lint.Options {
 	most := cmp.Or(o.MaxBytes, DefaultMaxBytes)
 	l := lint.Options{
 		Now: o.Now, MaxBytes: most, Budget: authorizer.DocumentBudget(most), NoExpiry: o.NoExpiry, ExplicitDeny: o.ExplicitDeny,
-		Configured: o.Configured,
+		Configured: o.Configured, NoAdvice: true,
 	}
 	if l.Configured == nil {
 		l.Configured = o.Trust
@@ -55,6 +55,8 @@ func (o Options) lint() lint.Options {
 
 // Plan is what a change to a table means. Lists are sorted and never nil.
 type Plan struct {
+	ARN   string `json:"arn"`
+	Stage string `json:"stage"`
 	// Revision is that of the table which the change was planned against, "none"
 	// if there is none.
 	Revision    string      `json:"revision"`
@@ -68,9 +70,13 @@ type Plan struct {
 	// GainsTotal and LossesTotal count them with those that were cut off.
 	GainsTotal  int      `json:"gainsTotal"`
 	LossesTotal int      `json:"lossesTotal"`
-	Policies    []Policy `json:"policies"` // the largest after the change first
+	// Policies are the largest after the change, 50 at most, of callers made up as
+	// lint does.
+	Policies []Policy `json:"policies"`
+	MaxBytes int      `json:"maxBytes"` // of a whole answer
+	Budget   int      `json:"budget"`   // bytes that its policy document may have
 	// Findings are those of lint that the change brings, Resolved those that it
-	// ends.
+	// ends, told by caller where they are about policies. Notes are left out.
 	Findings []lint.Finding `json:"findings"`
 	Resolved []lint.Finding `json:"resolved"`
 	// Orphans are routes that nobody may call after the change.
@@ -156,7 +162,11 @@ func Make(ctx context.Context, before, after store.Snapshot, o Options) (Plan, e
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan: %w", err)
 	}
-	p := Plan{Revision: before.Revision.String(), Permissions: permissions(b, a), Routes: routes(b, a), Head: head(before, after)}
+	api, l := cmp.Or(after.API, before.API), o.lint()
+	p := Plan{
+		ARN: api.ARN, Stage: api.Stage, Revision: before.Revision.String(), MaxBytes: l.MaxBytes, Budget: l.Budget,
+		Permissions: permissions(b, a), Routes: routes(b, a), Head: head(b.Snapshot, a.Snapshot),
+	}
 	if err := p.compare(ctx, b, a, o); err != nil {
 		return Plan{}, err
 	}

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -125,24 +127,21 @@ func (n needs) caller(p principal) mapping.Caller {
 }
 
 // requirements lists what permissions of either table ask for, each once, sorted
-// by how people write it.
-func requirements(b, a *side) []mapping.Requirement {
+// by how people write it, which may be the same for two of them: names may hold
+// commas.
+func requirements(sides ...*side) []mapping.Requirement {
 	all := map[string]mapping.Requirement{}
-	for _, s := range []*side{b, a} {
+	for _, s := range sides {
 		for _, p := range s.permissions {
 			if !p.Registered {
-				all[p.Requires.String()] = p.Requires
+				q := p.Requires
+				all[fmt.Sprintf("%s\n%q", q, []any{q.Scopes, q.Role, q.Group, q.PrincipalType, q.Tenant, q.Authenticated})] = q
 			}
 		}
 	}
-	texts := make([]string, 0, len(all))
-	for t := range all {
-		texts = append(texts, t)
-	}
-	slices.Sort(texts)
-	list := make([]mapping.Requirement, len(texts))
-	for i, t := range texts {
-		list[i] = all[t]
+	var list []mapping.Requirement
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, all[key])
 	}
 	return list
 }
