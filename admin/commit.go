@@ -16,9 +16,10 @@ import (
 	"scopegate/store"
 )
 
-// commitTimeout bounds a commit and the first flush after it. Both go on when the
-// client has gone away: half-told outcomes help nobody. It leaves API Gateway's
-// 29 s (AWS: "Amazon API Gateway quotas") to an answer.
+// commitTimeout bounds a commit, which goes on when the client has gone away:
+// half-told outcomes help nobody. With the first flush after it, which bounds
+// itself, it leaves API Gateway's 29 s (AWS: "Amazon API Gateway quotas") to an
+// answer.
 const commitTimeout = 20 * time.Second
 
 // change begins a change to a table that is at a revision, in the name of who
@@ -132,12 +133,12 @@ func (w *writer) commit(ctx context.Context, c write) (edited, error) {
 	if err != nil {
 		return edited{}, err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	committing, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	if w.pending == nil {
-		w.pending = w.s.flusherOf(c).Begin(ctx, c.change.By, w.api)
+		w.pending = w.s.flusherOf(c).Begin(committing, c.change.By, w.api)
 	}
-	after, err := store.CommitSettled(ctx, w.s.Store, c.change)
+	after, err := store.CommitSettled(committing, w.s.Store, c.change)
 	if err != nil {
 		return edited{}, err
 	}

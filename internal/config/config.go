@@ -52,6 +52,7 @@ type Admin struct {
 	Audiences, TenantIDs []string
 	Scope, Role          string
 	Flush                bool
+	FlushQueue           string // URL of the SQS queue that keeps second flushes
 }
 
 // Role says whose settings are read: which ones must be there.
@@ -72,7 +73,7 @@ func Load(environ []string, role Role) (Settings, error) {
 		r.checkVerifier(&s)
 	}
 	if role == AdminAPI {
-		r.checkAdmin(s)
+		r.checkAdmin(&s)
 	}
 	if role != Store {
 		r.checkUnknown()
@@ -127,6 +128,8 @@ func (r *reader) settings() Settings {
 			Scope:     r.text("ADMIN_SCOPE", "Mappings.ReadWrite"),
 			Role:      r.text("ADMIN_ROLE", "Mappings.Admin"),
 			Flush:     r.choice("FLUSH_AUTHORIZER_CACHE", "off", "on"),
+
+			FlushQueue: r.queue("FLUSH_QUEUE_URL"),
 		},
 	}
 	s.Issuers = r.issuers("OIDC_ISSUERS")
@@ -197,18 +200,34 @@ func (r *reader) checkKeys(s *Settings) {
 }
 
 // checkAdmin checks what the admin API needs: empty requirements would let
-// everybody in.
-func (r *reader) checkAdmin(s Settings) {
-	r.checkAuthority(s)
-	for name, empty := range map[string]bool{
-		"ADMIN_AUDIENCES":  len(s.Admin.Audiences) == 0,
-		"ADMIN_TENANT_IDS": len(s.Admin.TenantIDs) == 0,
-		"ADMIN_SCOPE":      s.Admin.Scope == "",
-		"ADMIN_ROLE":       s.Admin.Role == "",
-	} {
-		if empty {
-			r.fault(name, "", "must be given")
+// everybody in. Callers' tokens it judges too (explain) where it is told whose;
+// then the authorizer's rules hold for these settings.
+func (r *reader) checkAdmin(s *Settings) {
+	if r.values["ENTRA_TENANT_IDS"] != "" || r.values["OIDC_ISSUERS"] != "" {
+		r.checkVerifier(s)
+	} else {
+		r.checkAuthority(*s)
+		for _, name := range []string{"OIDC_AUDIENCES", "OIDC_ALGORITHMS", "OIDC_JWKS_FILE"} {
+			if v := r.values[name]; v != "" {
+				r.fault(name, v, "must not be given without ENTRA_TENANT_IDS or OIDC_ISSUERS: it is theirs")
+			}
 		}
+	}
+	for _, required := range []struct {
+		name  string
+		given bool
+	}{
+		{"ADMIN_AUDIENCES", len(s.Admin.Audiences) > 0},
+		{"ADMIN_TENANT_IDS", len(s.Admin.TenantIDs) > 0},
+		{"ADMIN_SCOPE", s.Admin.Scope != ""},
+		{"ADMIN_ROLE", s.Admin.Role != ""},
+	} {
+		if !required.given {
+			r.fault(required.name, "", "must be given")
+		}
+	}
+	if s.Admin.Flush && r.values["FLUSH_QUEUE_URL"] == "" {
+		r.fault("FLUSH_QUEUE_URL", "", "must be given while FLUSH_AUTHORIZER_CACHE is on (its default): the second flush of a change waits in this queue; FLUSH_AUTHORIZER_CACHE=off does without")
 	}
 }
 
@@ -223,6 +242,10 @@ func (s Settings) DefaultTrust() []mapping.Trust {
 	}
 	return nil
 }
+
+// JudgesCallers reports whether the settings say whose tokens open APIs: the admin
+// API may do without.
+func (s Settings) JudgesCallers() bool { return len(s.TenantIDs) > 0 || len(s.Issuers) > 0 }
 
 // Verifier is what the token package needs of the settings.
 func (s Settings) Verifier() token.Config {

@@ -126,8 +126,8 @@ func containsAny(lines []string, want string) bool {
 
 // The admin API verifies tokens of its own tenants for its own audiences alone.
 func TestTheAdminVerifierTakesNothingOfTheAuthorizers(t *testing.T) {
-	env := append(least, "ADMIN_AUDIENCES=api://admin", "ADMIN_TENANT_IDS="+other, "ENTRA_AUTHORITY=https://login.microsoftonline.us",
-		"OIDC_ISSUERS=https://a.example", "CLOCK_SKEW=5s")
+	env := []string{"ENTRA_TENANT_IDS=" + tenant, "OIDC_AUDIENCES=api://orders https://a.example=x", "ADMIN_AUDIENCES=api://admin", "ADMIN_TENANT_IDS=" + other,
+		"ENTRA_AUTHORITY=https://login.microsoftonline.us", "OIDC_ISSUERS=https://a.example", "CLOCK_SKEW=5s", "FLUSH_AUTHORIZER_CACHE=off"}
 	s, err := config.Load(env, config.AdminAPI)
 	if err != nil {
 		t.Fatal(err)
@@ -240,11 +240,55 @@ func TestWhatMustBeThere(t *testing.T) {
 	if s, err := config.Load(append(least, "HTTP_API_RESPONSE=simple"), config.Authorizer); err != nil || !s.SimpleResponse {
 		t.Errorf("simple: %v", err)
 	}
-	if _, err := config.Load([]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x"}, config.AdminAPI); err != nil {
-		t.Errorf("the least admin settings: %v", err)
-	}
 	if _, err := config.Load([]string{"CACHE_DIR=/x"}, config.Store); err != nil {
 		t.Errorf("a command on somebody's laptop: %v", err)
+	}
+}
+
+// leastAdmin is what the admin function cannot do without.
+func leastAdmin(more ...string) []string {
+	return append([]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x", "FLUSH_QUEUE_URL=https://sqs.us-east-1.amazonaws.com/123456789012/flush"}, more...)
+}
+
+func TestTheLeastAdminSettings(t *testing.T) {
+	s, err := config.Load(leastAdmin(), config.AdminAPI)
+	if err != nil || !s.Admin.Flush || s.Admin.FlushQueue != "https://sqs.us-east-1.amazonaws.com/123456789012/flush" || s.JudgesCallers() {
+		t.Errorf("%+v, %v", s.Admin, err)
+	}
+	if _, err := config.Load([]string{"ADMIN_TENANT_IDS=" + tenant, "ADMIN_AUDIENCES=x", "FLUSH_AUTHORIZER_CACHE=off"}, config.AdminAPI); err != nil {
+		t.Errorf("without flush: %v", err)
+	}
+	s, err = config.Load(leastAdmin(append(least, "POLICY_MAX_BYTES=4096")...), config.AdminAPI)
+	if err != nil || !s.JudgesCallers() || len(s.DefaultTrust()) != 1 {
+		t.Errorf("with the callers' tenants: %+v, %v", s, err)
+	}
+}
+
+func TestTheAdminFunctionsFaultsAreListedAtOnce(t *testing.T) {
+	_, err := config.Load([]string{"ENTRA_TENANT_IDS=" + tenant, "FLUSH_QUEUE_URLS=x", "CACHE_TTL=soon", "ADMIN_ROLE=", "OIDC_JWKS_FILE=/nowhere/keys.json"}, config.AdminAPI)
+	if err == nil {
+		t.Fatal("loaded")
+	}
+	for _, want := range []string{"ADMIN_AUDIENCES", "ADMIN_TENANT_IDS", "ADMIN_ROLE", `FLUSH_QUEUE_URL "": must be given while FLUSH_AUTHORIZER_CACHE is on`,
+		`FLUSH_QUEUE_URLS "x": is no setting`, `CACHE_TTL "soon"`, `OIDC_AUDIENCES "": must be given`, "OIDC_JWKS_FILE"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not named:\n%v", want, err)
+		}
+	}
+	for _, c := range []struct{ setting, want string }{
+		{"FLUSH_QUEUE_URL=http://sqs.us-east-1.amazonaws.com/1/q", "must be https"}, {"FLUSH_QUEUE_URL=scopegate-flush", "must be the URL"},
+		{"FLUSH_QUEUE_URL=arn:aws:sqs:us-east-1:1:q", "must be the URL"}, {"FLUSH_QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/q.fifo", "standard queue"},
+		{"FLUSH_QUEUE_URL=https://u:p@sqs.us-east-1.amazonaws.com/1/q", "must be the URL"}, {"FLUSH_QUEUE_URL=https://sqs.us-east-1.amazonaws.com", "must be the URL"},
+		{"OIDC_AUDIENCES=api://orders", "must not be given without"}, {"OIDC_JWKS_FILE=/x", "must not be given without"},
+		{"ENTRA_AUTHORITY=https://login.microsoftonline.com/common", "no path"}, {"POLICY_MAX_BYTES=1", "POLICY_MAX_BYTES"},
+	} {
+		_, err := config.Load(leastAdmin(c.setting), config.AdminAPI)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Count(err.Error(), "\n") != 1 {
+			t.Errorf("%s: %v, want one fault %q", c.setting, err, c.want)
+		}
+	}
+	if _, err := config.Load(leastAdmin("FLUSH_QUEUE_URL=http://127.0.0.1:9324/queue/q"), config.AdminAPI); err != nil {
+		t.Errorf("a queue on this machine: %v", err)
 	}
 }
 

@@ -157,6 +157,32 @@ func urlRule(v string) string {
 	return "must be https (http on loopback only)"
 }
 
+// queue reads the URL of an SQS queue.
+func (r *reader) queue(name string) string {
+	v, ok := r.get(name)
+	if !ok {
+		return ""
+	}
+	if rule := queueRule(v); rule != "" {
+		r.fault(name, v, rule)
+	}
+	return v
+}
+
+// queueRule says which rule a queue's URL breaks; "" if none.
+func queueRule(v string) string {
+	u, err := url.Parse(v)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(v, "?# ") || strings.Trim(u.Path, "/") == "":
+		return "must be the URL of an SQS queue such as https://sqs.us-east-1.amazonaws.com/123456789012/scopegate-flush"
+	case strings.HasSuffix(u.Path, ".fifo"):
+		return "must be a standard queue: a FIFO queue delays all of its messages alike"
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return ""
+	}
+	return "must be https (http on loopback only)"
+}
+
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
@@ -255,7 +281,7 @@ func (r *reader) file(name string, most int64) []byte {
 
 // prefixes begin the names of our settings. A name that begins so and is none
 // is a misspelt setting, whose default would silently hold instead.
-var prefixes = []string{"ENTRA_", "OIDC_", "CACHE_", "TOKEN_CACHE_", "POLICY_", "ADMIN_", "HTTP_API_", "INVALID_TOKEN", "CLOCK_SKEW", "FLUSH_AUTHORIZER", "TABLE_NAME", "LOG_LEVEL"}
+var prefixes = []string{"ENTRA_", "OIDC_", "CACHE_", "TOKEN_CACHE_", "POLICY_", "ADMIN_", "HTTP_API_", "INVALID_TOKEN", "CLOCK_SKEW", "FLUSH_AUTHORIZER", "FLUSH_QUEUE", "TABLE_NAME", "LOG_LEVEL"}
 
 func (r *reader) checkUnknown() {
 	for _, name := range r.unknown() {
