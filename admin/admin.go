@@ -87,6 +87,7 @@ func description() huma.Config {
 	d.DocsPath, d.SchemasPath, d.CreateHooks = "", "", nil // no pages that load scripts from elsewhere
 	d.RejectUnknownQueryParameters = true
 	d.Formats = map[string]huma.Format{"application/json": exactJSON, "json": exactJSON}
+	d.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[store.Complete](), reflect.TypeFor[Complete]())
 	d.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[mapping.Permission](), reflect.TypeFor[Permission]())
 	d.Info.Description = "Permission tables of Amazon API Gateway APIs: who may call which route."
 	d.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -104,6 +105,8 @@ func (s *service) register(api huma.API) {
 	}, health)
 	s.registerAPIs(api)
 	s.registerPermissions(api)
+	s.registerRoutes(api)
+	s.registerAudit(api)
 	s.registerDocument(api)
 }
 

@@ -19,6 +19,7 @@ func (s *service) registerAPIs(api huma.API) {
 		OperationID: "putApi", Method: http.MethodPut, Path: tablePath, Summary: "Register an API stage, or change its name, owners and trust",
 		Description: "For admins. Changing one that is registered needs If-Match.",
 	}, forAdmins, 409, 412, 428), s.putAPI)
+	s.registerAPIList(api)
 }
 
 // TablePath names a table. The path holds the API's id alone; where the store
@@ -80,7 +81,7 @@ func (s *service) getAPI(ctx context.Context, in *TablePath) (*apiOutput, error)
 // changedAPI is an API after a change of it.
 type changedAPI struct {
 	API
-	Changed
+	Outcome
 }
 
 type changedAPIOutput struct {

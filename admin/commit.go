@@ -104,15 +104,15 @@ func unchanged(m store.Meta) edited {
 	return edited{after: m}
 }
 
-// Changed is what the answer to every change says.
-type Changed struct {
+// Outcome is what the answer to every change says.
+type Outcome struct {
 	Revision string `json:"revision" doc:"The table's revision after the change"`
 	flush.Result
 	Warnings []lint.Finding `json:"warnings,omitempty" doc:"What lint finds that the change brings, and that refuses no write"`
 }
 
-func (e edited) changed() Changed {
-	return Changed{e.after.Revision.String(), e.flushed, e.warnings}
+func (e edited) changed() Outcome {
+	return Outcome{e.after.Revision.String(), e.flushed, e.warnings}
 }
 
 // writer makes one change, perhaps at several revisions until one fits: its

@@ -10,6 +10,7 @@ import (
 
 	"scopegate/internal/lint"
 	"scopegate/internal/plan"
+	"scopegate/store"
 )
 
 // patience bounds how long policies are made for one plan, or one write.
@@ -47,6 +48,19 @@ func (s *service) guard(ctx context.Context, w write) ([]lint.Finding, error) {
 		return nil, refused(blocking)
 	}
 	return warnings, nil
+}
+
+// plan tells what a change would mean.
+func (s *service) plan(ctx context.Context, before store.Snapshot, c store.Change) (plan.Plan, error) {
+	after, err := plan.After(before, c)
+	if err != nil {
+		return plan.Plan{}, s.problem(ctx, err)
+	}
+	p, err := plan.Make(ctx, before, after, s.planOptions())
+	if err != nil {
+		return plan.Plan{}, s.problem(ctx, err)
+	}
+	return p, nil
 }
 
 // refused is the answer to a change that the guard refuses.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"scopegate/mapping"
+	"scopegate/store"
 )
 
 // Item is a permission as it is shown: the wire format, and what is known of it.
@@ -27,13 +28,14 @@ type Item struct {
 	ExpiresAt     string `json:"expiresAt,omitempty"`
 	Description   string `json:"description,omitempty"`
 
+	store.Stamp
 	ID      string `json:"id" doc:"Hash of API, verb, resource and requirements"`
 	Expired bool   `json:"expired" doc:"Whether expiresAt has passed: nobody holds it any more"`
 	ETag    string `json:"etag" doc:"For If-Match: of this permission, not of its table"`
 }
 
 // item shows a permission at an instant.
-func item(p mapping.Permission, now time.Time) (Item, error) {
+func item(p mapping.Permission, stamp store.Stamp, now time.Time) (Item, error) {
 	var i Item
 	b, err := json.Marshal(p)
 	if err == nil {
@@ -42,7 +44,7 @@ func item(p mapping.Permission, now time.Time) (Item, error) {
 	if err != nil {
 		return i, fmt.Errorf("write permission %s: %w", p.ID(), err)
 	}
-	i.ID, i.ETag = p.ID(), itemTag(b)
+	i.ID, i.ETag, i.Stamp = p.ID(), itemTag(b), stamp
 	i.Expired = !p.ExpiresAt.IsZero() && !now.Before(p.ExpiresAt)
 	return i, nil
 }

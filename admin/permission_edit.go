@@ -50,7 +50,7 @@ type putPermissionInput struct {
 // changedItem is a permission after a change.
 type changedItem struct {
 	Item
-	Changed
+	Outcome
 }
 
 type changedItemOutput struct {
@@ -61,7 +61,7 @@ type changedItemOutput struct {
 
 type changedOutput struct {
 	ETag string `header:"ETag"`
-	Body Changed
+	Body Outcome
 }
 
 func (s *service) postPermission(ctx context.Context, in *postPermissionInput) (*changedItemOutput, error) {
@@ -69,21 +69,30 @@ func (s *service) postPermission(ctx context.Context, in *postPermissionInput) (
 	if err != nil {
 		return nil, faultsAt("body", err)
 	}
-	i, err := item(p, s.Now())
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
+	var stamp store.Stamp
 	done, err := s.edit(ctx, p.API, in.Force.Force, func(t store.Snapshot, c *store.Change) error {
 		if there, ok := permissionOf(t, p.ID()); ok {
 			return duplicate(there)
 		}
-		c.Put = []mapping.Permission{p}
+		c.Put, stamp = []mapping.Permission{p}, stampOf(c, store.Stamp{CreatedBy: c.By, CreatedAt: c.At})
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	i, err := item(p, stamp, s.Now())
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
 	return &changedItemOutput{ETag: i.ETag, Location: itemURL(p), Body: changedItem{i, done.changed()}}, nil
+}
+
+// stampOf is what a permission that was made so is stamped with by a change, as
+// the store does it: the answer to a change that was made reads nothing again.
+func stampOf(c *store.Change, made store.Stamp) store.Stamp {
+	made.CreatedAt = made.CreatedAt.UTC().Round(0)
+	made.UpdatedBy, made.UpdatedAt = c.By, c.At.UTC().Round(0)
+	return made
 }
 
 // duplicate tells where the permission is that was to be added.
@@ -104,20 +113,22 @@ func faultsAt(at string, err error) error {
 
 func (s *service) putPermission(ctx context.Context, in *putPermissionInput) (*changedItemOutput, error) {
 	var is mapping.Permission
-	done, err := s.editItem(ctx, &in.ItemEdit, func(was mapping.Permission, c *store.Change) error {
+	var stamp store.Stamp
+	done, err := s.editItem(ctx, &in.ItemEdit, func(was mapping.Permission, by store.Stamp, c *store.Change) error {
 		var err error
+		stamp = by
 		if is, err = in.Body.update(was); err != nil {
 			return err
 		}
 		if !reflect.DeepEqual(is, was) {
-			c.Put = []mapping.Permission{is}
+			c.Put, stamp = []mapping.Permission{is}, stampOf(c, by)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	i, err := item(is, s.Now())
+	i, err := item(is, stamp, s.Now())
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -125,7 +136,7 @@ func (s *service) putPermission(ctx context.Context, in *putPermissionInput) (*c
 }
 
 func (s *service) deletePermission(ctx context.Context, in *ItemEdit) (*changedOutput, error) {
-	done, err := s.editItem(ctx, in, func(was mapping.Permission, c *store.Change) error {
+	done, err := s.editItem(ctx, in, func(was mapping.Permission, _ store.Stamp, c *store.Change) error {
 		c.Remove = []string{was.ID()}
 		return nil
 	})
@@ -136,7 +147,7 @@ func (s *service) deletePermission(ctx context.Context, in *ItemEdit) (*changedO
 }
 
 // editItem changes one permission if it is still the one of If-Match.
-func (s *service) editItem(ctx context.Context, in *ItemEdit, decide func(mapping.Permission, *store.Change) error) (edited, error) {
+func (s *service) editItem(ctx context.Context, in *ItemEdit, decide func(mapping.Permission, store.Stamp, *store.Change) error) (edited, error) {
 	found, _, err := s.findPermission(ctx, &in.ItemPath)
 	if err != nil {
 		return edited{}, err
@@ -146,14 +157,14 @@ func (s *service) editItem(ctx context.Context, in *ItemEdit, decide func(mappin
 		if !ok {
 			return noPermission()
 		}
-		i, err := item(p, s.Now())
+		i, err := item(p, t.Stamps[in.ID], s.Now())
 		if err != nil {
 			return s.problem(ctx, err)
 		}
 		if err := matchTag(in.IfMatch, i.ETag, "the permission"); err != nil {
 			return err
 		}
-		return decide(p, c)
+		return decide(p, t.Stamps[in.ID], c)
 	})
 }
 

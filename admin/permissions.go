@@ -127,7 +127,7 @@ func (s *service) addItems(p *page[Item], t store.Snapshot, after string, wanted
 		if id <= after || !wanted(one) {
 			continue
 		}
-		i, err := item(one, now)
+		i, err := item(one, t.Stamps[id], now)
 		if err != nil {
 			return false, err
 		}
@@ -153,11 +153,11 @@ func (s *service) loadIfThere(ctx context.Context, api mapping.API) (store.Snaps
 }
 
 func (s *service) getPermission(ctx context.Context, in *ItemPath) (*itemOutput, error) {
-	_, p, err := s.findPermission(ctx, in)
+	t, p, err := s.findPermission(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	i, err := item(p, s.Now())
+	i, err := item(p, t.Stamps[p.ID()], s.Now())
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
