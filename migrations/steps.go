@@ -100,7 +100,7 @@ func checkKeys(ctx context.Context, r run) error {
 }
 
 // partitions begin the keys of everything that the store and this package write.
-var partitions = []string{"meta#", "api#", "audit#", "generations#", "apis", "revocations", "migrations"}
+var partitions = []string{"meta#", "api#", "audit#", "auditparts#", "generations#", "apis", "revocations", "migrations"}
 
 // checkOwn looks at a few items: pk and sk are the usual keys of other people's
 // tables too, and the next step would have DynamoDB remove their items.

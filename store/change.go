@@ -18,8 +18,11 @@ const (
 	// MaxHead bounds the JSON of a Head: it is stored in one item together
 	// with the audit record of its change (DynamoDB: 400 KB an item).
 	MaxHead = 32 << 10
-	// MaxRecordList bounds the lists of an audit record together.
-	MaxRecordList = 256 << 10
+	// MaxRecordList bounds the lists that stand in an audit record itself, and
+	// MaxListed how many permissions and routes they name together. Those of a
+	// larger change are kept beside it (AuditDetail).
+	MaxRecordList = 64 << 10
+	MaxListed     = 100
 	// MaxAuditLimit is how many records one call of Audit lists at most.
 	MaxAuditLimit = 1000
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 
 	"scopegate/mapping"
@@ -19,6 +18,7 @@ type Effect struct {
 	Stamps       map[string]Stamp     // of the permissions to be written, by id
 	Delete       bool                 // all of it goes
 	Record       Record
+	Lists        []byte // those of a bulk change, to be kept beside the record (Record.WithLists)
 }
 
 // Plan checks a canonical change against the table as it is and works out what
@@ -31,7 +31,8 @@ func (c Change) Plan(before Snapshot, last uint64) (Effect, error) {
 		return Effect{}, fmt.Errorf("table of %s is at revision %s, not at %s: %w", c.API, before.Revision, c.If, ErrConflict)
 	}
 	if c.Delete {
-		return c.planDelete(before, last+1), nil
+		e := c.planDelete(before, last+1)
+		return e, e.setApart()
 	}
 	e := Effect{After: before.Meta, Number: last + 1, Put: c.Put, Remove: c.Remove, RemoveRoutes: c.RemoveRoutes}
 	e.After.API = c.API
@@ -47,8 +48,10 @@ func (c Change) Plan(before Snapshot, last uint64) (Effect, error) {
 	var f faults
 	c.planPermissions(before, &e, &f)
 	c.planRoutes(before, &e, &f)
-	e.Record.bound()
-	return e, f.err()
+	if err := f.err(); err != nil {
+		return e, err
+	}
+	return e, e.setApart()
 }
 
 func (c Change) planPermissions(before Snapshot, e *Effect, f *faults) {
@@ -152,7 +155,6 @@ func (c Change) planDelete(before Snapshot, number uint64) Effect {
 		e.Record.RoutesRemoved = append(e.Record.RoutesRemoved, r.String())
 	}
 	e.Record.Counts.Removed, e.Record.Counts.RoutesRemoved = len(before.Permissions), len(before.Routes)
-	e.Record.bound()
 	return e
 }
 
@@ -173,12 +175,4 @@ func (c Change) record(before Snapshot, after Meta) Record {
 
 func (m Meta) head() Head {
 	return Head{Name: m.Name, Complete: m.Complete, Owners: m.Owners, Trust: m.Trust}
-}
-
-// bound drops the lists of a record that would not fit into one item.
-func (r *Record) bound() {
-	b, err := json.Marshal([]any{r.Added, r.Removed, r.RoutesAdded, r.RoutesRemoved})
-	if err != nil || len(b) > MaxRecordList {
-		r.Added, r.Removed, r.RoutesAdded, r.RoutesRemoved = nil, nil, nil, nil
-	}
 }

@@ -12,20 +12,21 @@ import (
 // head that Commit answered with, so that the same change committed again is
 // answered as the first time.
 type storedRecord struct {
-	ChangeID      string               `json:"changeId"`
-	By            string               `json:"by"`
-	RequestID     string               `json:"requestId,omitempty"`
-	At            time.Time            `json:"at"`
-	Before        storedRevision       `json:"before"`
-	After         storedRevision       `json:"after"`
-	Added         []mapping.Permission `json:"added,omitempty"`
-	Removed       []mapping.Permission `json:"removed,omitempty"`
-	RoutesAdded   []string             `json:"routesAdded,omitempty"`
-	RoutesRemoved []string             `json:"routesRemoved,omitempty"`
-	HeadBefore    *Head                `json:"headBefore,omitempty"`
-	HeadAfter     *Head                `json:"headAfter,omitempty"`
-	Counts        Counts               `json:"counts"`
-	Answer        Head                 `json:"answer"`
+	ChangeID  string         `json:"changeId"`
+	By        string         `json:"by"`
+	RequestID string         `json:"requestId,omitempty"`
+	At        time.Time      `json:"at"`
+	Before    storedRevision `json:"before"`
+	After     storedRevision `json:"after"`
+	storedLists
+	HeadBefore       *Head  `json:"headBefore,omitempty"`
+	HeadAfter        *Head  `json:"headAfter,omitempty"`
+	Counts           Counts `json:"counts"`
+	Unlisted         bool   `json:"unlisted,omitempty"`
+	Hash             string `json:"hash,omitempty"`
+	GenerationBefore string `json:"generationBefore,omitempty"`
+	GenerationAfter  string `json:"generationAfter,omitempty"`
+	Answer           Head   `json:"answer"`
 }
 
 type storedRevision struct {
@@ -39,8 +40,9 @@ func EncodeRecord(e Effect) ([]byte, error) {
 	return json.Marshal(storedRecord{
 		ChangeID: r.ChangeID, By: r.By, RequestID: r.RequestID, At: r.At,
 		Before: storedRevision(r.Before), After: storedRevision(r.After),
-		Added: r.Added, Removed: r.Removed, RoutesAdded: r.RoutesAdded, RoutesRemoved: r.RoutesRemoved,
-		HeadBefore: r.HeadBefore, HeadAfter: r.HeadAfter, Counts: r.Counts, Answer: e.After.head(),
+		storedLists: r.lists(), HeadBefore: r.HeadBefore, HeadAfter: r.HeadAfter, Counts: r.Counts,
+		Unlisted: r.Unlisted, Hash: r.Hash, GenerationBefore: r.GenerationBefore, GenerationAfter: r.GenerationAfter,
+		Answer: e.After.head(),
 	})
 }
 
@@ -54,10 +56,18 @@ func DecodeRecord(api mapping.API, b []byte) (Record, Meta, error) {
 	r := Record{
 		ChangeID: s.ChangeID, API: api, By: s.By, RequestID: s.RequestID, At: s.At,
 		Before: Revision(s.Before), After: Revision(s.After),
-		Added: s.Added, Removed: s.Removed, RoutesAdded: s.RoutesAdded, RoutesRemoved: s.RoutesRemoved,
 		HeadBefore: s.HeadBefore, HeadAfter: s.HeadAfter, Counts: s.Counts,
+		Unlisted: s.Unlisted || s.lost(), Hash: s.Hash, GenerationBefore: s.GenerationBefore, GenerationAfter: s.GenerationAfter,
 	}
+	r.setLists(s.storedLists)
 	answer := Meta{API: api, Revision: r.After, Name: s.Answer.Name, Complete: s.Answer.Complete,
 		Owners: s.Answer.Owners, Trust: s.Answer.Trust}
 	return r, answer, nil
+}
+
+// lost reports whether the record is of a bulk change of before lists were kept.
+func (s storedRecord) lost() bool {
+	c := s.Counts
+	return c.Put+c.Removed+c.RoutesPut+c.RoutesRemoved > 0 &&
+		len(s.Added)+len(s.Removed)+len(s.RoutesAdded)+len(s.RoutesRemoved) == 0
 }

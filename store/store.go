@@ -131,14 +131,26 @@ type Record struct {
 	At            time.Time   `json:"at"`
 	// Added and Removed list permissions as they are and were; a replaced one
 	// is in both. RoutesAdded and RoutesRemoved list routes as people write
-	// them. For a change too large for one record (more than [MaxRecordList]
-	// bytes) these lists are nil and the counts stand alone.
+	// them. For a bulk change (more than [MaxListed] of them, or [MaxRecordList]
+	// bytes) Audit leaves them out, sets Unlisted, and Hash is theirs; AuditDetail
+	// has them.
 	Added, Removed             []mapping.Permission `json:"-"`
 	RoutesAdded, RoutesRemoved []string             `json:"-"`
 	// HeadBefore and HeadAfter are nil unless the change replaced the head;
 	// before a table exists, and after its deletion, there is none.
 	HeadBefore, HeadAfter *Head  `json:"-"`
 	Counts                Counts `json:"counts"`
+	// Unlisted says that there are lists which are not in this record.
+	Unlisted bool   `json:"unlisted,omitempty"`
+	Hash     string `json:"hash,omitempty"` // of a bulk change's lists: "sha256:…"
+	// GenerationBefore and GenerationAfter name the sets of items that the table
+	// had in DynamoDB, where the change made a new one; "" for none. Other back
+	// ends have no such thing.
+	GenerationBefore string `json:"generationBefore,omitempty"`
+	GenerationAfter  string `json:"generationAfter,omitempty"`
+	// Damaged, if not "", says why the stored record cannot be read; only
+	// ChangeID and API are known then.
+	Damaged string `json:"damaged,omitempty"`
 }
 
 // Counts sums up a change.
@@ -173,8 +185,14 @@ type Store interface {
 	// Audit lists the records of a table, newest first (by change id), at most
 	// limit of those before the change id given ("" for the newest). It works
 	// for tables that were deleted. ErrInvalid if limit is not 1 to
-	// [MaxAuditLimit] or before is no change id.
+	// [MaxAuditLimit] or before is no change id. A record that cannot be read is
+	// there too, as Damaged.
 	Audit(ctx context.Context, api mapping.API, before string, limit int) ([]Record, error)
+	// AuditDetail reads the record of one change with all of its lists, however
+	// large it was. ErrNotFound if there is none; one that cannot be read is an
+	// error of its own. Unlisted stays set for a bulk change of before lists were
+	// kept: they are lost.
+	AuditDetail(ctx context.Context, api mapping.API, changeID string) (Record, error)
 	// Close releases what the store holds. Nothing may be called after it.
 	Close() error
 }

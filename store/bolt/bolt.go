@@ -4,7 +4,7 @@
 //
 // Buckets: tables/<arn>#<stage> holds the head (or its tombstone) and the
 // buckets permissions, routes and stamps (of permissions), by id; audit/<arn>#<stage> holds audit records
-// by change id; revocations holds their head and the buckets list, by principal,
+// by change id, and lists/<arn>#<stage> the lists of bulk changes; revocations holds their head and the buckets list, by principal,
 // and audit. Values are JSON. Neither ARNs nor stages hold a '#'.
 package bolt
 
@@ -29,6 +29,7 @@ var (
 	stamps       = []byte("stamps")
 	layoutKey    = []byte("layout")
 
+	listsBucket       = []byte("lists")
 	revocationsBucket = []byte("revocations")
 	listBucket        = []byte("list")
 )
@@ -69,6 +70,9 @@ func prepare(tx *bbolt.Tx) error {
 	}
 	audit, err := tx.CreateBucketIfNotExists(auditBucket)
 	if err != nil {
+		return err
+	}
+	if _, err := tx.CreateBucketIfNotExists(listsBucket); err != nil {
 		return err
 	}
 	if err := prepareRevocations(tx); err != nil {
@@ -170,7 +174,7 @@ func (s *Store) Audit(ctx context.Context, api mapping.API, before string, limit
 		for k, v := newestBefore(cursor, before); k != nil && len(records) < limit; k, v = cursor.Prev() {
 			r, _, err := store.DecodeRecord(api, v)
 			if err != nil {
-				return fmt.Errorf("change %s: %w", k, err)
+				r = store.DamagedRecord(api, string(k), err)
 			}
 			records = append(records, r)
 		}
@@ -183,6 +187,19 @@ func (s *Store) Audit(ctx context.Context, api mapping.API, before string, limit
 		return nil, fmt.Errorf("read audit of %s: %w", api, err)
 	}
 	return records, nil
+}
+
+// AuditDetail is store.Store's AuditDetail.
+func (s *Store) AuditDetail(ctx context.Context, api mapping.API, changeID string) (store.Record, error) {
+	var r store.Record
+	err := s.view(ctx, api, func(t table) (err error) {
+		r, err = t.detail(changeID)
+		return err
+	})
+	if err != nil {
+		return store.Record{}, fmt.Errorf("read audit of %s: change %s: %w", api, changeID, err)
+	}
+	return r, nil
 }
 
 func newestBefore(cursor *bbolt.Cursor, id string) (k, v []byte) {

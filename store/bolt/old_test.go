@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"errors"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -43,5 +44,35 @@ func TestAFileOfAnEarlierVersionGoesOn(t *testing.T) {
 	c = store.Change{ID: "01KAJ0000000000000000000AD", API: mapping.API{ARN: api.ARN, Stage: "new"}, By: "you", At: when}
 	if _, err := s.Commit(t.Context(), c); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// One record that cannot be read hides none of the others.
+func TestADamagedRecordSaysSo(t *testing.T) {
+	id := []byte("01KAJ0000000000000000000AA")
+	s, err := spoiled(t, func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("audit")).Bucket([]byte(api.ARN+"#dev")).Put(id, []byte("{"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Meta(t.Context(), api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := store.Change{ID: "01KAJ0000000000000000000AB", API: api, If: m.Revision, By: "you", At: when}
+	if _, err := s.Commit(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	page, err := s.Audit(t.Context(), api, "", 10)
+	if err != nil || len(page) != 2 || page[0].Damaged != "" || page[1].Damaged == "" || page[1].ChangeID != string(id) || page[1].API != api {
+		t.Errorf("%+v, %v", page, err)
+	}
+	if r, err := s.AuditDetail(t.Context(), api, string(id)); err == nil || errors.Is(err, store.ErrNotFound) {
+		t.Errorf("alone: %+v, %v", r, err)
+	}
+	c.ID = string(id)
+	if m, err := s.Commit(t.Context(), c); err == nil {
+		t.Errorf("a change whose record cannot be read is answered %+v", m)
 	}
 }

@@ -17,6 +17,7 @@ type table struct {
 	api    mapping.API
 	bucket *bbolt.Bucket
 	audit  *bbolt.Bucket
+	lists  *bbolt.Bucket
 }
 
 // head is the head of a table as it is stored.
@@ -42,7 +43,10 @@ func split(key string) (mapping.API, error) {
 
 func open(tx *bbolt.Tx, api mapping.API) table {
 	key := keyOf(api)
-	return table{api: api, bucket: tx.Bucket(tablesBucket).Bucket(key), audit: tx.Bucket(auditBucket).Bucket(key)}
+	return table{
+		api: api, bucket: tx.Bucket(tablesBucket).Bucket(key),
+		audit: tx.Bucket(auditBucket).Bucket(key), lists: tx.Bucket(listsBucket).Bucket(key),
+	}
 }
 
 // head reads the head; where there never was a table, as one deleted.
@@ -164,6 +168,25 @@ func change(tx *bbolt.Tx, c store.Change) (store.Meta, error) {
 	return effect.After, nil
 }
 
+// detail is the record of a change with all of its lists.
+func (t table) detail(changeID string) (store.Record, error) {
+	var v []byte
+	if t.audit != nil {
+		v = t.audit.Get([]byte(changeID))
+	}
+	if v == nil {
+		return store.Record{}, store.ErrNotFound
+	}
+	r, _, err := store.DecodeRecord(t.api, v)
+	if err != nil || !r.Unlisted || r.Hash == "" {
+		return r, err
+	}
+	if t.lists == nil {
+		return store.Record{}, errors.New("its lists are gone")
+	}
+	return r.WithLists(t.lists.Get([]byte(changeID)))
+}
+
 func create(tx *bbolt.Tx, api mapping.API) (table, error) {
 	bucket, err := tx.Bucket(tablesBucket).CreateBucketIfNotExists(keyOf(api))
 	if err != nil {
@@ -174,8 +197,12 @@ func create(tx *bbolt.Tx, api mapping.API) (table, error) {
 			return table{}, err
 		}
 	}
-	audit, err := tx.Bucket(auditBucket).CreateBucketIfNotExists(keyOf(api))
-	return table{api: api, bucket: bucket, audit: audit}, err
+	for _, root := range [][]byte{auditBucket, listsBucket} {
+		if _, err := tx.Bucket(root).CreateBucketIfNotExists(keyOf(api)); err != nil {
+			return table{}, err
+		}
+	}
+	return open(tx, api), nil
 }
 
 func (t table) apply(h head, e store.Effect) error {
@@ -193,6 +220,11 @@ func (t table) apply(h head, e store.Effect) error {
 	}
 	if err := t.audit.Put([]byte(e.Record.ChangeID), record); err != nil {
 		return err
+	}
+	if e.Lists != nil {
+		if err := t.lists.Put([]byte(e.Record.ChangeID), e.Lists); err != nil {
+			return err
+		}
 	}
 	if e.Delete {
 		return t.clear()

@@ -61,34 +61,49 @@ func (s *Store) Commit(ctx context.Context, c store.Change) (store.Meta, error) 
 	if err != nil {
 		return store.Meta{}, wrap(err, "change %s of table of %s", c.ID, c.API)
 	}
-	answer, err := s.commit(ctx, c)
+	answer, litter, err := s.commit(ctx, c)
+	if litter {
+		s.tidy(ctx, c.API)
+	}
 	return answer, wrap(err, "commit change %s of table of %s", c.ID, c.API)
 }
 
-func (s *Store) commit(ctx context.Context, c store.Change) (store.Meta, error) {
+// tidy removes what a change left over, made or not. What it does not get to is
+// found again next time.
+func (s *Store) tidy(ctx context.Context, api mapping.API) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWithin)
+	defer cancel()
+	_ = s.Clean(ctx, api)
+}
+
+// commit makes a change; litter says that something may be left over.
+func (s *Store) commit(ctx context.Context, c store.Change) (answer store.Meta, litter bool, err error) {
 	var sent *head // what the newest transaction sent was conditional on
 	for try := 0; ; try++ {
 		t, err := s.prepare(ctx, c)
+		litter = litter || t.litter
 		if err == nil && t.answered {
-			return t.answer, nil
+			return t.answer, litter, nil
 		}
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err == nil {
 			sent = &t.head
-			err = s.flip(ctx, t)
+			err = s.transact(ctx, t.actions, "change", t.changeID, rand.Text())
 		}
 		switch {
 		case err == nil:
-			return t.answer, nil
+			return t.answer, litter, nil
 		case errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrInvalid):
-			return store.Meta{}, err // found out by reading: settled
+			return store.Meta{}, litter, err // found out by reading: settled
 		case !worthRetry(err) || try == maxCommits-1:
-			return s.settle(ctx, c, sent, err)
+			answer, err := s.settle(ctx, c, sent, err)
+			return answer, litter, err
 		}
 		if stop := pause(ctx, try); stop != nil {
-			return s.settle(ctx, c, sent, fmt.Errorf("%w (after %w)", stop, err))
+			answer, err := s.settle(ctx, c, sent, fmt.Errorf("%w (after %w)", stop, err))
+			return answer, litter, err
 		}
 	}
 }
@@ -119,20 +134,6 @@ func (s *Store) prepare(ctx context.Context, c store.Change) (transaction, error
 		return transaction{}, err
 	}
 	return s.plan(ctx, h, items, effect)
-}
-
-// flip sends the transaction that makes the change.
-func (s *Store) flip(ctx context.Context, t transaction) error {
-	if err := s.transact(ctx, t.actions, "change", t.changeID, rand.Text()); err != nil {
-		return err
-	}
-	if t.litter {
-		ctx, cancel := context.WithTimeout(ctx, cleanWithin)
-		defer cancel()
-		// The change is made; what is left over is found again next time.
-		_ = s.Clean(ctx, t.answer.API)
-	}
-	return nil
 }
 
 // lookup asks the audit trail whether the change was committed, and how it was

@@ -10,7 +10,9 @@
 //	api#<arn>#<stage>#<generation>    perm#<id>    permission, attributes named as in the wire format
 //	                                  route#<id>   route
 //	audit#<arn>#<stage>               <change id>  audit record; never changed, never removed
-//	generations#<arn>#<stage>         <generation> a generation that may have items, and the revision it was made from
+//	auditparts#<arn>#<stage>          <change id>#<try>#<n>  lists of a bulk change, in parts; those of a record are never changed, never removed
+//	generations#<arn>#<stage>         <generation> a generation, or try, that may have items, and the head it was made from
+//	                                  <generation>#<n>  lane: what the requests that write it are conditional on
 //	apis                              <arn>#<stage> a table that exists
 //	revocations                       meta         revision of all revocations
 //	                                  principal#<id>  revocation; ttl is when DynamoDB may remove it
@@ -21,7 +23,12 @@
 // the head names. A change that does not fit into one transaction writes a new
 // generation under a fresh name, which nobody reads, and then one transaction
 // makes the head name it; so a crash in between leaves the old table whole, and
-// leftovers can never become part of a table. [Store.Clean] removes them.
+// leftovers can never become part of a table. The lists of a bulk change's audit
+// record are written before the transaction in the same way, under the name of the
+// try. [Store.Clean] removes what is left over.
+//
+// Writing needs the actions GetItem, Query, PutItem, UpdateItem, DeleteItem,
+// BatchWriteItem and ConditionCheckItem on the table, reading the first two.
 //
 // Attributes and items that this version does not know are kept and passed
 // over. An item that it should know and cannot read is an error: to leave it

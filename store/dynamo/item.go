@@ -33,6 +33,7 @@ var routeNames = []string{"arn", "stage", "httpVerb", "resource"}
 var recordNames = []string{
 	"changeId", "by", "requestId", "at", "before", "after", "added", "removed",
 	"routesAdded", "routesRemoved", "headBefore", "headAfter", "counts", "answer",
+	"unlisted", "hash", "generationBefore", "generationAfter",
 }
 
 // routeItem is a route as it is stored.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -40,8 +39,10 @@ func TestEveryFieldIsAmongTheNames(t *testing.T) {
 	if got, want := slices.Sorted(slices.Values(metaNames)), slices.Sorted(maps.Keys(h)); !slices.Equal(got, want) {
 		t.Errorf("names %q, want %q", got, want)
 	}
-	b, err := store.EncodeRecord(store.Effect{Record: store.Record{RequestID: "r", At: time.Unix(0, 0), Added: []mapping.Permission{p},
-		Removed: []mapping.Permission{p}, RoutesAdded: []string{"r"}, RoutesRemoved: []string{"r"}, HeadBefore: &full, HeadAfter: &full}})
+	lists := store.Record{Added: []mapping.Permission{p}, Removed: []mapping.Permission{p}, RoutesAdded: []string{"r"}, RoutesRemoved: []string{"r"}}
+	lists.RequestID, lists.HeadBefore, lists.HeadAfter = "r", &full, &full
+	lists.Unlisted, lists.Hash, lists.GenerationBefore, lists.GenerationAfter = true, "h", "g", "g"
+	b, err := store.EncodeRecord(store.Effect{Record: lists})
 	if err != nil {
 		t.Fatal(err)
 	}

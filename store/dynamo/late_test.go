@@ -3,9 +3,8 @@ package dynamo_test
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -113,53 +112,110 @@ func TestALostAnswerIsFoundWithoutWriting(t *testing.T) {
 	commit(t, st, change(store.Revision{}, many(t, 1)...))
 }
 
-// A generation that a crash left over is never seen, and Clean removes it; one
-// that a writer may still be at work on stays.
-func TestLeftoversAreRemovedAndWorkUnderWayIsNot(t *testing.T) {
-	client, table := dynamotest.NewTable(t)
-	st := dynamo.New(client, table)
-	m := commit(t, st, change(store.Revision{}, many(t, 1)...))
-	// The client holds the flip up (2 actions), after the new generation was
-	// written, which is what a writer at work looks like.
-	flip := &flipHeld{Client: client}
-	large := change(m.Revision, many(t, 150)...)
-	if _, err := dynamo.New(flip, table).Commit(t.Context(), large); !errors.Is(err, errHeld) {
-		t.Fatal(err)
+// litter is what of a table is neither in use nor a record.
+func litter(t *testing.T, client *dynamodb.Client, table string, st *dynamo.Store) []string {
+	t.Helper()
+	var left []string
+	all := scan(t, client, table)
+	generation, _ := all["meta#"+api.ARN+"#dev meta"]["generation"].(*types.AttributeValueMemberS)
+	for k := range all {
+		partition, name, _ := strings.Cut(k, " ")
+		switch kind, _, _ := strings.Cut(partition, "#"); kind {
+		case "api":
+			if generation == nil || !strings.HasSuffix(partition, "#"+generation.Value) {
+				left = append(left, k)
+			}
+		case "generations":
+			if generation == nil || !strings.HasPrefix(name, generation.Value) {
+				left = append(left, k)
+			}
+		case "auditparts":
+			id, _, _ := strings.Cut(name, "#")
+			if _, err := st.AuditDetail(t.Context(), api, id); err != nil {
+				left = append(left, k)
+			}
+		}
 	}
-	before := len(scan(t, client, table))
-	if before < 150 {
-		t.Fatalf("%d items: no generation was written", before)
+	return left
+}
+
+// events has something happen before the n-th transaction from now, counted from 0.
+type events struct {
+	*dynamodb.Client
+	calls atomic.Int64
+	n     int64
+	event func()
+}
+
+func (e *events) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	if e.calls.Add(1) == e.n+1 {
+		e.event()
 	}
-	if err := st.Clean(t.Context(), api); err != nil {
-		t.Fatal(err)
-	}
-	if after := len(scan(t, client, table)); after != before {
-		t.Errorf("%d of %d items left while a writer may be at work", after, before)
-	}
-	commit(t, st, change(m.Revision, many(t, 1)...)) // now that writer is overtaken
-	if err := st.Clean(t.Context(), api); err != nil {
-		t.Fatal(err)
-	}
-	left := slices.Collect(maps.Keys(scan(t, client, table)))
-	// meta, apis, the generation in use, two permissions, a route, two records
-	if len(left) != 8 {
-		t.Errorf("left: %q", left)
-	}
-	if got, err := st.Load(t.Context(), api); err != nil || len(got.Permissions) != 2 {
-		t.Errorf("%+v, %v", got, err)
+	return e.Client.TransactWriteItems(ctx, in, o...)
+}
+
+// Cleaning beside a writer takes nothing from it, wherever it is.
+func TestWorkUnderWayIsNotRemoved(t *testing.T) {
+	for n := int64(0); ; n++ {
+		client, table := dynamotest.NewTable(t)
+		st := dynamo.New(client, table)
+		m := commit(t, st, change(store.Revision{}, many(t, 1)...))
+		came := false
+		e := &events{Client: client, n: n, event: func() {
+			came = true
+			if err := st.Clean(t.Context(), api); err != nil {
+				t.Error(err)
+			}
+		}}
+		c := change(m.Revision, many(t, 250)...)
+		commit(t, dynamo.New(e, table), c)
+		if got, err := st.Load(t.Context(), api); err != nil || len(got.Permissions) != 251 {
+			t.Errorf("transaction %d: %d permissions, %v", n, len(got.Permissions), err)
+		}
+		if r, err := st.AuditDetail(t.Context(), api, c.ID); err != nil || len(r.Added) != 250 {
+			t.Errorf("transaction %d: %d added, %v", n, len(r.Added), err)
+		}
+		if left := litter(t, client, table, st); left != nil {
+			t.Errorf("transaction %d: left: %q", n, left)
+		}
+		if !came {
+			if n < 5 {
+				t.Errorf("a large change made %d transactions", n)
+			}
+			return
+		}
 	}
 }
 
-// flipHeld holds up transactions that change a head.
-type flipHeld struct{ *dynamodb.Client }
-
-func (f *flipHeld) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
-	for _, a := range in.TransactItems {
-		if a.Update != nil && a.Update.ConditionExpression != nil {
-			return nil, errHeld
+// A large change that is overtaken, wherever it is, leaves nothing behind: even
+// requests that come after its generation was removed add nothing to it.
+func TestALargeChangeThatLosesARaceLeavesNothing(t *testing.T) {
+	for n := int64(0); ; n++ {
+		client, table := dynamotest.NewTable(t)
+		st := dynamo.New(client, table)
+		m := commit(t, st, change(store.Revision{}, many(t, 1)...))
+		came := false
+		e := &events{Client: client, n: n, event: func() {
+			came = true
+			commit(t, st, change(m.Revision, many(t, 1)...))
+			if err := st.Clean(t.Context(), api); err != nil {
+				t.Error(err)
+			}
+		}}
+		_, err := dynamo.New(e, table).Commit(t.Context(), change(m.Revision, many(t, 250)...))
+		if !came {
+			return
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			t.Errorf("transaction %d: %v, want ErrConflict", n, err)
+		}
+		if left := litter(t, client, table, st); left != nil {
+			t.Errorf("transaction %d: left: %q", n, left)
+		}
+		if got, err := st.Load(t.Context(), api); err != nil || len(got.Permissions) != 2 {
+			t.Errorf("transaction %d: %d permissions, %v", n, len(got.Permissions), err)
 		}
 	}
-	return f.Client.TransactWriteItems(ctx, in, o...)
 }
 
 // refusing answers the first n transactions with a cancellation.

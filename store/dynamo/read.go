@@ -109,7 +109,7 @@ func (r *Reader) Audit(ctx context.Context, api mapping.API, before string, limi
 	for _, it := range items {
 		record, _, err := decodeRecord(api, it)
 		if err != nil {
-			return nil, wrap(err, "read audit of %s: change %s", api, textOf(it[sk]))
+			record = store.DamagedRecord(api, textOf(it[sk]), err)
 		}
 		records = append(records, record)
 	}

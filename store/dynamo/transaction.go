@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -32,36 +33,68 @@ type transaction struct {
 	actions  []types.TransactWriteItem
 	answer   store.Meta
 	answered bool // nothing is to be sent: the change was made before
-	litter   bool // a generation is left over once it is made
+	litter   bool // something is left over once it is made, or failed
 }
 
 // plan makes the transaction for an effect on the table that h heads. Where
-// that does not fit into one, it writes a new generation first.
+// that does not fit into one, it writes a new generation first; the lists of a
+// bulk change's audit record go before it in any case.
 func (s *Store) plan(ctx context.Context, h head, items []item, e store.Effect) (transaction, error) {
 	t := transaction{head: h, changeID: e.Record.ChangeID, answer: e.After, litter: e.Delete}
-	generation := h.Generation
+	p := place{generation: h.Generation}
 	if h.Deleted {
-		generation = newGeneration()
+		p.generation = newGeneration()
 	}
-	edits, err := s.edits(generation, e)
+	edits, err := s.edits(p.generation, e)
 	if err != nil {
 		return t, err
 	}
-	frame, err := s.frame(h, generation, e)
+	frame, err := s.frame(h, p, e)
 	if err != nil {
 		return t, err
 	}
-	if len(edits)+len(frame) > maxActions || sizeOf(edits)+sizeOf(frame) > maxBytes {
-		generation, edits, t.litter = newGeneration(), nil, true
-		if err := s.rewrite(ctx, h, generation, items, e); err != nil {
+	large := len(edits)+len(frame) > maxActions || sizeOf(edits)+sizeOf(frame) > maxBytes
+	if large || e.Lists != nil {
+		t.litter = true
+		if large {
+			edits = nil
+		}
+		if p, err = s.stage(ctx, h, p, items, e, large); err != nil {
 			return t, err
 		}
-		if frame, err = s.frame(h, generation, e); err != nil {
+		if frame, err = s.frame(h, p, e); err != nil {
 			return t, err
 		}
 	}
 	t.actions = append(edits, frame...)
 	return t, nil
+}
+
+// place says where a change has its items and its lists.
+type place struct {
+	generation string
+	stage      string // "" if nothing was written before the transaction
+}
+
+// stage writes what must be there before the transaction.
+func (s *Store) stage(ctx context.Context, h head, p place, items []item, e store.Effect, large bool) (place, error) {
+	api := e.After.API
+	p.stage = newGeneration()
+	st := stage{name: p.stage, from: h, changeID: e.Record.ChangeID}
+	if large {
+		p.generation = p.stage
+		fresh, err := applied(p.generation, items, e)
+		if err != nil {
+			return p, err
+		}
+		st.items = fresh
+	}
+	lists, err := parts(api, st.changeID, st.name, e.Lists)
+	if err != nil {
+		return p, err
+	}
+	st.items = append(st.items, lists...)
+	return p, s.write(ctx, api, st)
 }
 
 // edits are the actions on single items of a generation.
@@ -97,13 +130,13 @@ func (s *Store) edits(generation string, e store.Effect) ([]types.TransactWriteI
 
 // frame are the actions that every change has, however many items it touches:
 // the head, the audit record and the registers of tables and generations.
-func (s *Store) frame(h head, generation string, e store.Effect) ([]types.TransactWriteItem, error) {
+func (s *Store) frame(h head, p place, e store.Effect) ([]types.TransactWriteItem, error) {
 	api := e.After.API
-	audit, err := s.auditAction(e)
+	audit, err := s.auditAction(h, p, e)
 	if err != nil {
 		return nil, err
 	}
-	next, err := nextHead(h, generation, e)
+	next, err := nextHead(h, p.generation, e)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +148,11 @@ func (s *Store) frame(h head, generation string, e store.Effect) ([]types.Transa
 		return []types.TransactWriteItem{s.put(next, was), audit, s.delete(listed)}, nil
 	case h.Deleted:
 		maps.Copy(next, k)
-		return []types.TransactWriteItem{s.put(next, was), audit, s.put(listed, nil), s.put(generationItem(api, generation, h), nil)}, nil
+		actions := []types.TransactWriteItem{s.put(next, was), audit, s.put(listed, nil)}
+		if p.generation != p.stage { // else it is registered
+			actions = append(actions, s.put(stageItem(api, stage{name: p.generation, from: h}), nil))
+		}
+		return actions, nil
 	}
 	return []types.TransactWriteItem{s.update(k, next, metaNames, was), audit}, nil
 }
@@ -134,7 +171,13 @@ func nextHead(h head, generation string, e store.Effect) (item, error) {
 	return toItem(n)
 }
 
-func (s *Store) auditAction(e store.Effect) (types.TransactWriteItem, error) {
+func (s *Store) auditAction(h head, p place, e store.Effect) (types.TransactWriteItem, error) {
+	if e.Delete {
+		p.generation = ""
+	}
+	if p.generation != h.Generation {
+		e.Record.GenerationBefore, e.Record.GenerationAfter = h.Generation, p.generation
+	}
 	b, err := store.EncodeRecord(e)
 	if err != nil {
 		return types.TransactWriteItem{}, err
@@ -144,6 +187,9 @@ func (s *Store) auditAction(e store.Effect) (types.TransactWriteItem, error) {
 		return types.TransactWriteItem{}, err
 	}
 	maps.Copy(it, key(auditPK(e.After.API), e.Record.ChangeID))
+	if e.Lists != nil {
+		it[partsOf] = text(p.stage)
+	}
 	// The same change is never written twice, whatever the head says.
 	return s.put(it, absent()), nil
 }
@@ -223,6 +269,13 @@ func (s *Store) put(it item, c *condition) types.TransactWriteItem {
 		p.ExpressionAttributeNames, p.ExpressionAttributeValues = c.names, c.values
 	}
 	return types.TransactWriteItem{Put: p}
+}
+
+// exists is the condition that an item is there, of one that is not written.
+func (s *Store) exists(k item) types.TransactWriteItem {
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: &s.table, Key: k, ConditionExpression: aws.String("attribute_exists(pk)"),
+	}}
 }
 
 func (s *Store) delete(k item) types.TransactWriteItem {

@@ -177,7 +177,7 @@ func TestWhatIsUnknownIsKept(t *testing.T) {
 	c.Delete = true
 	commit(t, st, c)
 	for k := range scan(t, client, table) {
-		if !strings.HasPrefix(k, "audit#") && !strings.HasPrefix(k, "meta#") {
+		if !strings.HasPrefix(k, "audit") && !strings.HasPrefix(k, "meta#") {
 			t.Errorf("%s is left of a table that was deleted", k)
 		}
 	}

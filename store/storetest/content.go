@@ -125,7 +125,7 @@ func replaced(t *testing.T, h Harness) {
 		want := snapshotOf(second, append(c.Put, other))
 		want.Routes = []mapping.Route{route(t, api, "GET", "orders/{id}")}
 		wantSame(t, want, load(t, h.Store, api))
-		r := audit(t, h.Store, api)[0]
+		r := detail(t, h.Store, api, c.ID)
 		wantSame(t, []mapping.Permission{old}, r.Removed)
 		wantSame(t, c.Put, r.Added)
 		wantSame(t, store.Counts{Put: more + 1}, r.Counts)

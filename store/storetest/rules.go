@@ -245,13 +245,3 @@ func auditSurvives(t *testing.T, h Harness) {
 	// The change that was made in an earlier life is still the same change.
 	wantSame(t, m, commit(t, s, c))
 }
-
-func auditBounded(t *testing.T, h Harness) {
-	all := bulky(t, 200)
-	create(t, h.Store, dev, all...)
-	got := audit(t, h.Store, dev)
-	if len(got) != 1 || got[0].Added != nil || got[0].RoutesAdded != nil {
-		t.Fatalf("%d records; a list too large for one is there", len(got))
-	}
-	wantSame(t, store.Counts{Put: len(all), RoutesPut: 1}, got[0].Counts)
-}
