@@ -99,7 +99,12 @@ func TestCacheIsKeptPerStage(t *testing.T) {
 	for _, target := range []string{"/dev/a", "/prod/a", "/dev/b", "/prod/b"} {
 		as(g, "T", target)
 	}
-	g.Flush("dev")
+	if err := g.Flush("dev"); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Flush("test"); err == nil {
+		t.Error("a stage that does not exist was flushed")
+	}
 	for _, target := range []string{"/dev/c", "/prod/c"} {
 		as(g, "T", target)
 	}
@@ -178,7 +183,9 @@ func TestFlushCoversACallUnderWay(t *testing.T) {
 	status := make(chan int)
 	go func() { status <- as(g, "T", "/dev/a").Code }()
 	<-asked
-	g.Flush("dev")
+	if err := g.Flush("dev"); err != nil {
+		t.Error(err)
+	}
 	close(release)
 	if got := <-status; got != http.StatusOK {
 		t.Errorf("the request under way: status %d", got)
@@ -256,8 +263,8 @@ func TestConcurrentRequestsGetTheirOwnAnswers(t *testing.T) {
 						t.Errorf("%s: status %d, want %d", token, w.Code, want)
 					}
 				}
-				if i%10 == 0 {
-					g.Flush("dev")
+				if i%10 == 0 && g.Flush("dev") != nil {
+					t.Error("not flushed")
 				}
 			}
 		})
@@ -265,5 +272,28 @@ func TestConcurrentRequestsGetTheirOwnAnswers(t *testing.T) {
 	all.Wait()
 	if s := g.Stats()["dev"]; s.Requests != 1200 || s.AuthorizerCalls+s.CacheHits != s.Requests {
 		t.Errorf("%+v: want 1200 requests, each called or cached", s)
+	}
+}
+
+// TestAFlushEmptiesBothFlavours, and a WebSocket API has nothing to be emptied.
+func TestAFlushEmptiesBothFlavours(t *testing.T) {
+	for _, flavour := range []gateway.Flavour{gateway.RESTToken, gateway.RESTRequest, gateway.HTTPv1, gateway.HTTPv2} {
+		a := &fake{answers: map[string]string{"T": iam(statement("Allow", "*"))}}
+		c, _ := cachedConfig(flavour, a, time.Hour)
+		g := start(t, c)
+		for range 2 {
+			as(g, "T", "/dev/a")
+		}
+		if err := g.Flush("dev"); err != nil {
+			t.Errorf("%s: %v", flavour, err)
+		}
+		as(g, "T", "/dev/a")
+		if s := g.Stats()["dev"]; s.AuthorizerCalls != 2 || s.CacheHits != 1 {
+			t.Errorf("%s: %+v", flavour, s)
+		}
+	}
+	c, _ := cachedConfig(gateway.WebSocket, &fake{}, 0)
+	if err := start(t, c).Flush("dev"); !errors.Is(err, gateway.ErrNoCache) {
+		t.Errorf("WebSocket: %v", err)
 	}
 }

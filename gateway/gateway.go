@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,10 +68,24 @@ func (g *Gateway) Server() *http.Server {
 	}
 }
 
-// Flush forgets every remembered answer of a stage, as FlushStageAuthorizersCache
-// (REST) and ResetAuthorizersCache (HTTP APIs) do. The answer of a call that is
-// under way is used for its own request and not remembered.
-func (g *Gateway) Flush(stage string) { g.cache.flush(stage) }
+// ErrNoCache is the error of a flush of a WebSocket API.
+var ErrNoCache = errors.New("WebSocket APIs have no authorizer cache")
+
+// Flush forgets every remembered answer of a stage, and of no other one, as
+// FlushStageAuthorizersCache (REST) and ResetAuthorizersCache (HTTP APIs) do. The
+// answer of a call that is under way is used for its own request and not
+// remembered. The error is ErrNoCache, or says that there is no such stage (AWS:
+// NotFoundException).
+func (g *Gateway) Flush(stage string) error {
+	switch {
+	case g.cfg.Flavour == WebSocket:
+		return ErrNoCache
+	case !slices.Contains(g.cfg.Stages, stage):
+		return fmt.Errorf("flush stage %q: there is none of that name", stage)
+	}
+	g.cache.flush(stage)
+	return nil
+}
 
 // Stats returns the counts of each stage that was asked.
 func (g *Gateway) Stats() map[string]Stats {
