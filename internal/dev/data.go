@@ -34,25 +34,43 @@ func OpenData(dir string) (*bolt.Store, error) {
 	return s, nil
 }
 
-// openStore opens the store of the options. about describes it for people,
-// remove takes away what was only temporary.
-func (o *Options) openStore(ctx context.Context, table string) (s store.Store, about string, remove func() error, err error) {
-	nothing := func() error { return nil }
+// data is what the options say about keeping things.
+type data struct {
+	store  store.Store
+	about  string // the store, for people
+	folder string // for other files
+}
+
+// openData opens the store of the options and finds the folder beside it. remove
+// takes away what was only temporary.
+func (o *Options) openData(ctx context.Context, table string) (d data, remove func() error, err error) {
+	remove = func() error { return nil }
+	if d.folder = o.Data; o.Data == "" {
+		if d.folder, err = os.MkdirTemp("", "scopegate-dev-"); err != nil {
+			return d, remove, fmt.Errorf("make a temporary data folder: %w", err)
+		}
+		remove = func() error { return os.RemoveAll(d.folder) }
+	}
 	if endpoint := o.env("AWS_ENDPOINT_URL_DYNAMODB"); endpoint != "" {
-		s, err := openDynamo(ctx, table, endpoint)
-		return s, "DynamoDB table " + table + " at " + endpoint, nothing, err
+		d.about = "DynamoDB table " + table + " at " + endpoint
+		d.store, err = openDynamo(ctx, table, endpoint)
+		return d, remove, err
 	}
-	if o.Data != "" {
-		s, err := OpenData(o.Data)
-		return s, "folder " + o.Data, nothing, err
+	d.about = "folder " + o.Data
+	if o.Data == "" {
+		d.about = "a temporary folder, gone at the end (--data DIR keeps it)"
 	}
-	dir, err := os.MkdirTemp("", "scopegate-dev-")
+	d.store, err = openFile(d.folder)
+	return d, remove, err
+}
+
+// openFile is OpenData as an interface that is nil on failure.
+func openFile(folder string) (store.Store, error) {
+	s, err := OpenData(folder)
 	if err != nil {
-		return nil, "", nothing, fmt.Errorf("make a temporary data folder: %w", err)
+		return nil, err
 	}
-	remove = func() error { return os.RemoveAll(dir) }
-	s, err = OpenData(dir)
-	return s, "a temporary folder, gone at the end (--data DIR keeps it)", remove, err
+	return s, nil
 }
 
 // openDynamo brings the table up to date, and makes it where that costs nobody

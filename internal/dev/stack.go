@@ -16,11 +16,10 @@ import (
 	"scopegate/admin"
 	"scopegate/gateway"
 	"scopegate/internal/config"
-	"scopegate/internal/flush"
+	localflush "scopegate/internal/flush/local"
 	"scopegate/internal/idp"
 	"scopegate/internal/wiring"
 	"scopegate/mapping"
-	"scopegate/store"
 	"scopegate/token"
 )
 
@@ -41,12 +40,13 @@ const (
 type Stack struct {
 	options  Options
 	settings config.Settings
-	store    store.Store
-	about    string
+	data
 	provider *idp.Provider
 	rest     *fleet
 	http     *fleet
 	trace    *trace
+	jobs     *localflush.Jobs // nil with FLUSH_AUTHORIZER_CACHE=off
+	run      localflush.Run   // what jobs do
 
 	listeners map[string]net.Listener // by flag
 	servers   []*http.Server
@@ -152,14 +152,14 @@ func (s *Stack) configure() error {
 }
 
 func (s *Stack) openStore(ctx context.Context) error {
-	opened, about, remove, err := s.options.openStore(ctx, s.settings.TableName)
+	opened, remove, err := s.options.openData(ctx, s.settings.TableName)
 	s.onClose(remove)
 	if err != nil {
 		return err
 	}
-	s.store, s.about = opened, about
-	s.onClose(opened.Close)
-	return s.options.fill(ctx, opened)
+	s.data = opened
+	s.onClose(opened.store.Close)
+	return s.options.fill(ctx, opened.store)
 }
 
 // parts makes the authorizer, the same one as in Lambda.
@@ -223,6 +223,10 @@ func (s *Stack) fleet(c gateway.Config, flavour gateway.Flavour, main string, kn
 
 // admin makes the admin API with a verifier of its own.
 func (s *Stack) admin() (http.Handler, error) {
+	flusher, err := s.flusher()
+	if err != nil {
+		return nil, err
+	}
 	c := s.settings.AdminVerifier()
 	c.Now = s.options.Now
 	verifier, err := token.New(c)
@@ -231,7 +235,7 @@ func (s *Stack) admin() (http.Handler, error) {
 	}
 	return admin.New(admin.Config{
 		Store: s.store, Verifier: verifier, Scope: s.settings.Admin.Scope, Role: s.settings.Admin.Role,
-		Log: zap.New(s.trace), Now: s.options.Now, Flusher: flush.Off{},
+		Log: zap.New(s.trace), Now: s.options.Now, Flusher: flusher,
 	})
 }
 

@@ -143,7 +143,7 @@ func (s *stack) open(t *testing.T, resource, scope string) {
 }
 
 func TestANewMappingCountsAfterCacheTTLForNewCallersAndAfterTheGatewaysForCachedOnes(t *testing.T) {
-	s := start(t, dev.Options{AuthorizerTTL: 5 * time.Minute, Environ: []string{"CACHE_TTL=30s"}})
+	s := start(t, dev.Options{AuthorizerTTL: 5 * time.Minute, Environ: []string{"CACHE_TTL=30s", "FLUSH_AUTHORIZER_CACHE=off"}})
 	status := func(token string) int {
 		status, _ := raw(t, s.RESTURL, "GET", "/dev/invoices", token)
 		return status

@@ -1,7 +1,7 @@
-// Package local is what flushing needs on one machine: jobs in a file instead of a
+// Package localflush is what flushing needs on one machine: jobs in a file instead of a
 // queue, and gateways of this process instead of API Gateway. In go jobs and
 // stages; out come calls of the Coordinator when jobs are due, and empty caches.
-package local
+package localflush
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package local_test
+package localflush_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 	"scopegate/gateway"
 	"scopegate/internal/flush"
-	"scopegate/internal/flush/local"
+	localflush "scopegate/internal/flush/local"
 	"scopegate/mapping"
 )
 
@@ -59,9 +59,9 @@ func (r *runner) fail(err error) {
 	r.fails = err
 }
 
-func open(t *testing.T, path string, c local.Config) *local.Jobs {
+func open(t *testing.T, path string, c localflush.Config) *localflush.Jobs {
 	t.Helper()
-	q, err := local.Open(path, c)
+	q, err := localflush.Open(path, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,14 +69,14 @@ func open(t *testing.T, path string, c local.Config) *local.Jobs {
 	return q
 }
 
-func closed(t *testing.T, q *local.Jobs) {
+func closed(t *testing.T, q *localflush.Jobs) {
 	t.Helper()
 	if err := q.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-func schedule(t *testing.T, q *local.Jobs, jobs ...flush.Job) {
+func schedule(t *testing.T, q *localflush.Jobs, jobs ...flush.Job) {
 	t.Helper()
 	for _, j := range jobs {
 		if err := q.Schedule(t.Context(), j); err != nil {
@@ -88,7 +88,7 @@ func schedule(t *testing.T, q *local.Jobs, jobs ...flush.Job) {
 func TestJobsRunWhenTheyAreDueInOrderAndOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, r := time.Now(), &runner{now: time.Now}
-		q := open(t, filepath.Join(t.TempDir(), "jobs.db"), local.Config{})
+		q := open(t, filepath.Join(t.TempDir(), "jobs.db"), localflush.Config{})
 		q.Start(r.run)
 		schedule(t, q, job("c", began.Add(45*time.Second)), job("b", began.Add(30*time.Second)), job("a", began))
 		synctest.Wait()
@@ -114,7 +114,7 @@ func TestAnAcknowledgedJobSurvivesACrash(t *testing.T) {
 	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
 	path := filepath.Join(t.TempDir(), "jobs.db")
-	q := open(t, path, local.Config{Now: clock})
+	q := open(t, path, localflush.Config{Now: clock})
 	schedule(t, q, job("a", now.Add(45*time.Second)))
 	content, err := os.ReadFile(path) // the process is gone: nothing is closed
 	if err != nil {
@@ -125,7 +125,7 @@ func TestAnAcknowledgedJobSurvivesACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &runner{now: clock}
-	next := open(t, left, local.Config{Now: clock})
+	next := open(t, left, localflush.Config{Now: clock})
 	if done := next.RunDue(t.Context(), r.run); done != 0 || len(r.ran) != 0 {
 		t.Errorf("before it is due: %v", r.ran)
 	}
@@ -134,7 +134,7 @@ func TestAnAcknowledgedJobSurvivesACrash(t *testing.T) {
 		t.Errorf("when it is due: %d done, %v", done, r.ran)
 	}
 	closed(t, next)
-	if done := open(t, left, local.Config{Now: clock}).RunDue(t.Context(), r.run); done != 0 {
+	if done := open(t, left, localflush.Config{Now: clock}).RunDue(t.Context(), r.run); done != 0 {
 		t.Error("what was done is done again after the next start")
 	}
 }
@@ -146,7 +146,7 @@ func TestAJobThatFailsIsTriedAgainUntilNoCacheCouldHoldAnything(t *testing.T) {
 	clock := func() time.Time { return now }
 	var dropped []string
 	r := &runner{now: clock, fails: errors.New("throttled")}
-	q := open(t, filepath.Join(t.TempDir(), "jobs.db"), local.Config{Now: clock, OnDropped: func(j flush.Job, err error) {
+	q := open(t, filepath.Join(t.TempDir(), "jobs.db"), localflush.Config{Now: clock, OnDropped: func(j flush.Job, err error) {
 		if !errors.Is(err, r.fails) {
 			t.Errorf("dropped for %v", err)
 		}
@@ -185,7 +185,7 @@ func TestAJobThatFailsIsTriedAgainUntilNoCacheCouldHoldAnything(t *testing.T) {
 // one that came too early.
 func TestAJobThatIsScheduledAgainWhileItRunsIsNotLost(t *testing.T) {
 	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
-	q := open(t, filepath.Join(t.TempDir(), "jobs.db"), local.Config{Now: func() time.Time { return now }})
+	q := open(t, filepath.Join(t.TempDir(), "jobs.db"), localflush.Config{Now: func() time.Time { return now }})
 	j := job("a", now)
 	schedule(t, q, j)
 	again := func(ctx context.Context, j flush.Job) error { return q.Schedule(ctx, j) }
@@ -203,7 +203,7 @@ func TestAJobThatIsScheduledAgainWhileItRunsIsNotLost(t *testing.T) {
 
 func TestAJobThatIsCutOffByTheEndOfTheProcessStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jobs.db")
-	q := open(t, path, local.Config{})
+	q := open(t, path, localflush.Config{})
 	running := make(chan struct{})
 	q.Start(func(ctx context.Context, _ flush.Job) error {
 		close(running)
@@ -214,14 +214,14 @@ func TestAJobThatIsCutOffByTheEndOfTheProcessStays(t *testing.T) {
 	<-running
 	closed(t, q)
 	r := &runner{now: time.Now}
-	if done := open(t, path, local.Config{}).RunDue(t.Context(), r.run); done != 1 {
+	if done := open(t, path, localflush.Config{}).RunDue(t.Context(), r.run); done != 1 {
 		t.Error("the job is lost")
 	}
 }
 
 func TestWhatCannotBeKeptIsNotAcknowledged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jobs.db")
-	q := open(t, path, local.Config{Most: 2})
+	q := open(t, path, localflush.Config{Most: 2})
 	now := time.Now()
 	schedule(t, q, job("a", now), job("b", now), job("b", now)) // the same one again takes no room
 	canceled, cancel := context.WithCancel(t.Context())
@@ -240,7 +240,7 @@ func TestWhatCannotBeKeptIsNotAcknowledged(t *testing.T) {
 			t.Errorf("%s: acknowledged", name)
 		}
 	}
-	if _, err := local.Open(path, local.Config{}); err == nil {
+	if _, err := localflush.Open(path, localflush.Config{}); err == nil {
 		t.Error("two processes have the file open")
 	}
 	closed(t, q)
@@ -252,7 +252,7 @@ func TestWhatCannotBeKeptIsNotAcknowledged(t *testing.T) {
 // TestABrokenRecordHoldsUpNobody.
 func TestABrokenRecordHoldsUpNobody(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jobs.db")
-	q := open(t, path, local.Config{})
+	q := open(t, path, localflush.Config{})
 	schedule(t, q, job("a", time.Now()))
 	closed(t, q)
 	db, err := bbolt.Open(path, 0o600, nil)
@@ -267,7 +267,7 @@ func TestABrokenRecordHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	var dropped int
-	q = open(t, path, local.Config{OnDropped: func(flush.Job, error) { dropped++ }})
+	q = open(t, path, localflush.Config{OnDropped: func(flush.Job, error) { dropped++ }})
 	r := &runner{now: time.Now}
 	if done := q.RunDue(t.Context(), r.run); done != 1 || dropped != 2 {
 		t.Errorf("%d done, %d dropped", done, dropped)
@@ -288,7 +288,7 @@ func TestGatewaysAreFlushedByStage(t *testing.T) {
 	}
 	socket := make1(gateway.WebSocket, 0)
 	rest := make1(gateway.RESTToken, time.Hour)
-	c := local.Gateways(func(api mapping.API) []*gateway.Gateway {
+	c := localflush.Gateways(func(api mapping.API) []*gateway.Gateway {
 		return map[string][]*gateway.Gateway{"dev": {rest}, "socket": {socket}}[api.Stage]
 	})
 	if err := c.Flush(t.Context(), dev); err != nil {
