@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,7 +13,6 @@ import (
 
 	"scopegate/internal/flush"
 	"scopegate/internal/plan"
-	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/token"
 )
@@ -87,8 +85,7 @@ func description() huma.Config {
 	d.DocsPath, d.SchemasPath, d.CreateHooks = "", "", nil // no pages that load scripts from elsewhere
 	d.RejectUnknownQueryParameters = true
 	d.Formats = map[string]huma.Format{"application/json": exactJSON, "json": exactJSON}
-	d.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[store.Complete](), reflect.TypeFor[Complete]())
-	d.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[mapping.Permission](), reflect.TypeFor[Permission]())
+	d.Components.Schemas = schemas()
 	d.Info.Description = "Permission tables of Amazon API Gateway APIs: who may call which route."
 	d.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An Entra ID access token. Users need the admin scope and the admin role, apps the role. For the document of an API, being one of its owners stands in for the role."},

@@ -21,7 +21,7 @@ type Document struct {
 	Complete    *Complete       `json:"complete,omitempty" doc:"Says that the table lists every route of the API"`
 	Owners      []store.Owner   `json:"owners,omitempty"`
 	Trust       []mapping.Trust `json:"trust,omitempty" doc:"Whose tokens the table believes; empty means the first configured tenant or issuer"`
-	Permissions []Permission    `json:"permissions" nullable:"false"`
+	Permissions []Permission    `json:"permissions" nullable:"false" maxItems:"10000"`
 
 	named bool // name was given: "" is then no absence
 }

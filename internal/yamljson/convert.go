@@ -129,11 +129,14 @@ func (w *writer) scalar(n *yaml.Node) error {
 	return nil
 }
 
+// text writes a string. Characters that only HTML gives a meaning stay as they
+// are: they would make six bytes of one.
 func (w *writer) text(n *yaml.Node, s string) error {
-	b, err := json.Marshal(s)
-	if err != nil {
+	e := json.NewEncoder(&w.out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
 		return fault(n, "cannot be written as JSON")
 	}
-	w.out.Write(b)
+	w.out.Truncate(w.out.Len() - len("\n"))
 	return nil
 }

@@ -3,18 +3,22 @@ package yamljson
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 )
 
-// CheckJSON refuses what two readers of JSON could read in two ways, and what is
-// too much: text that is no UTF-8, a name given twice in one object (encoding/json
-// mixes both into one value), depth and number of values beyond the limits. The
-// error is an [*Error]. Faults of the syntax are left to the reader that follows,
-// which words them.
+// CheckJSON refuses what is no JSON, what two readers of it could read in two
+// ways, and what is too much: text that is no UTF-8, a name given twice in one
+// object (encoding/json mixes both into one value), depth and number of values
+// beyond the limits. The error is an [*Error].
 func CheckJSON(data []byte) error {
 	if !utf8.Valid(data) {
 		return at(data, invalidUTF8(data), "must be valid UTF-8")
+	}
+	var syntax *json.SyntaxError
+	if err := json.Unmarshal(data, new(json.RawMessage)); errors.As(err, &syntax) {
+		return at(data, max(0, int(syntax.Offset)-1), "is no JSON: "+syntax.Error())
 	}
 	c := jsonChecker{data: data, dec: json.NewDecoder(bytes.NewReader(data))}
 	c.dec.UseNumber()

@@ -42,7 +42,7 @@ func TestYAMLReadsAsWhatAPersonMeant(t *testing.T) {
 		"- - - a":                                     `[[["a"]]]`,
 		"text":                                        `"text"`,
 		"a: $default":                                 `{"a":"$default"}`,
-		"a: <script>&":                                `{"a":"\u003cscript\u003e\u0026"}`,
+		"a: <script>&":                                `{"a":"<script>&"}`,
 	} {
 		got, err := ToJSON([]byte(in), 1000)
 		if err != nil || string(got) != want {
@@ -263,4 +263,23 @@ func FuzzToJSON(f *testing.F) {
 			t.Fatalf("%q reads %s, written as %q reads %s, %v", text, got, out, back, err)
 		}
 	})
+}
+
+func TestFaultsOfJSONNameTheirPlace(t *testing.T) {
+	for _, c := range []struct {
+		in           string
+		line, column int
+	}{
+		{"", 1, 1}, {"{", 1, 1}, {"{\"a\": 1,\n  b}", 2, 3}, {"{} x", 1, 4}, {"\"\xff\"", 1, 2}, {`{"a":1,"a":2}`, 1, 10},
+		{strings.Repeat("[", MaxDepth+2) + strings.Repeat("]", MaxDepth+2), 1, MaxDepth + 2},
+	} {
+		err := CheckJSON([]byte(c.in))
+		var fault *Error
+		if !errors.As(err, &fault) || fault.Line != c.line || fault.Column != c.column {
+			t.Errorf("%q: %v, want line %d, column %d", c.in, err, c.line, c.column)
+		}
+	}
+	if err := CheckJSON([]byte(`{"a": [1, {"a": null}], "b": {"a": 1}}`)); err != nil {
+		t.Error(err)
+	}
 }
