@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"scopegate/internal/flush"
+	"scopegate/internal/lambdaproxy"
 	"scopegate/internal/plan"
 	"scopegate/store"
 	"scopegate/token"
@@ -127,7 +128,10 @@ const requestIDHeader = "X-Request-Id"
 
 func withRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := ulid.Make().String()
+		id := lambdaproxy.RequestID(r.Context()) // API Gateway's, as its own log has it
+		if id == "" {
+			id = ulid.Make().String()
+		}
 		w.Header().Set(requestIDHeader, id)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
 	})

@@ -46,7 +46,7 @@ func New(s config.Settings, source Source, log *zap.Logger, now func() time.Time
 	}
 	verifierConfig := s.Verifier()
 	verifierConfig.Now = now
-	verifierConfig.OnRefresh = func(r token.Refresh) { logRefresh(log, now(), r) }
+	verifierConfig.OnRefresh = func(r token.Refresh) { LogRefresh(log, now(), r) }
 	verifier, err := token.New(verifierConfig)
 	if err != nil {
 		return nil, err
@@ -84,10 +84,10 @@ func New(s config.Settings, source Source, log *zap.Logger, now func() time.Time
 	return &Parts{Authorizer: auth, Verifier: verifier, Tables: tables, Revocations: revocations, source: source, log: log}, nil
 }
 
-// logRefresh tells of a fetch of keys. Their age is measured after good fetches
+// LogRefresh tells of a fetch of keys. Their age is measured after good fetches
 // too, so that an alarm on it ends; where there are none, every token of the
 // issuer fails, and that is what is counted (Failed).
-func logRefresh(log *zap.Logger, at time.Time, r token.Refresh) {
+func LogRefresh(log *zap.Logger, at time.Time, r token.Refresh) {
 	var measured []authorizer.Measurement
 	if r.Keys > 0 {
 		measured = append(measured, authorizer.Measurement{Name: "KeyAge", Unit: "Seconds", Value: int64(r.Age / time.Second)})
