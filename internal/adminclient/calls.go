@@ -200,6 +200,14 @@ func (c *Client) Register(ctx context.Context, a API) (revision string, err erro
 	return strings.Trim(etag, `"`), err
 }
 
+// Delete takes a table away that is at a revision.
+func (c *Client) Delete(ctx context.Context, api mapping.API, revision string) (Changed, error) {
+	path, query := TablePath(api, "")
+	var out Changed
+	_, err := c.Into(ctx, Put{Revision: revision}.call(http.MethodDelete, path, query, nil), &out)
+	return out, err
+}
+
 // Document reads a whole table as one document.
 func (c *Client) Document(ctx context.Context, api mapping.API) (document []byte, revision string, err error) {
 	path, query := TablePath(api, "/document")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -73,12 +74,21 @@ func (p *program) readClaims(text string) (members string, err error) {
 		}
 		text = string(b)
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(text), &object); err != nil || object == nil {
-		return "", negative(fmt.Errorf("--claims: must be a JSON object of claims: %w", cmp.Or(err, errNull)))
+	members, err = membersOf([]byte(text))
+	if err != nil {
+		return "", negative(fmt.Errorf("--claims: %w", err))
 	}
-	text = strings.TrimSpace(text)
-	return strings.TrimSpace(text[1 : len(text)-1]), nil
+	return members, nil
+}
+
+// membersOf is what stands between the braces of a JSON object.
+func membersOf(text []byte) (string, error) {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(text, &object); err != nil || object == nil {
+		return "", fmt.Errorf("must be a JSON object of claims: %w", cmp.Or(err, errNull))
+	}
+	text = bytes.TrimSpace(text)
+	return strings.TrimSpace(string(text[1 : len(text)-1])), nil
 }
 
 var errNull = errors.New("it is null")

@@ -171,7 +171,11 @@ tokens. This command runs all of it on one machine and edits permission tables.
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.AddCommand(p.devCommand(), p.tokenCommand(), p.importCommand(), p.explainCommand(), p.lintCommand(), p.migrateCommand())
+	root.AddCommand(
+		p.devCommand(), p.tokenCommand(), p.importCommand(), p.explainCommand(), p.lintCommand(), p.migrateCommand(),
+		p.exportCommand(), p.planCommand(), p.applyCommand(), p.auditCommand(), p.restoreCommand(), p.permissionsCommand(),
+		p.whoCanCommand(), p.whatCanCommand(), p.testCommand(), p.revokeCommand(), p.unrevokeCommand(), p.revocationsCommand(), p.waitCommand(),
+	)
 	return root
 }
 

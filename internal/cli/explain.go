@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -93,14 +91,8 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, for
 	if (a.token != "" || a.claims != "") && (len(a.scopes)+len(a.roles)+len(a.group) > 0 || a.app) {
 		return usage(errors.New("--scope, --role, --group, --app: must not be given with --token or --claims"))
 	}
-	if method == string(mapping.Connect) {
-		path = ""
-	}
-	switch {
-	case method != string(mapping.Connect) && !strings.HasPrefix(path, "/"):
-		return negative(fmt.Errorf("PATH %q: must begin with /", path))
-	case strings.Contains(path, "?"):
-		return negative(fmt.Errorf("PATH %q: must end before the ?: the query is no part of what is authorized", path))
+	if method, path, err = requestLine(method, path); err != nil {
+		return err
 	}
 	source, err := p.explained(ctx, a)
 	if err != nil {
@@ -236,13 +228,17 @@ func (nobody) Verify(context.Context, string) (token.Claims, error) {
 
 // ask has the authorizer itself decide.
 func ask(ctx context.Context, from source, table served, q authorizer.Question) (authorizer.Explanation, error) {
-	s := from.settings
-	a, err := authorizer.New(authorizer.Config{
-		Verifier: nobody{}, Tables: table, Revocations: from.revocations(), Log: zap.NewNop(), Now: time.Now,
-		MaxBytes: s.PolicyMaxBytes, NoExpiry: !s.PolicyExpiry, RouteScope: s.RouteScope, ExplicitDeny: s.ExplicitDeny,
-	})
+	a, err := from.authorizer(table)
 	if err != nil {
 		return authorizer.Explanation{}, err
 	}
 	return a.Explain(ctx, q)
+}
+
+// authorizer is one that has the table alone.
+func (s source) authorizer(table served) (*authorizer.Authorizer, error) {
+	return authorizer.New(authorizer.Config{
+		Verifier: nobody{}, Tables: table, Revocations: s.revocations(), Log: zap.NewNop(), Now: time.Now,
+		MaxBytes: s.settings.PolicyMaxBytes, NoExpiry: !s.settings.PolicyExpiry, RouteScope: s.settings.RouteScope, ExplicitDeny: s.settings.ExplicitDeny,
+	})
 }

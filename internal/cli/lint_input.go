@@ -161,8 +161,20 @@ var documentNames = map[string][]string{
 	"trust":    {"tenant", "issuer", "audiences"},
 }
 
-// checkNames reads one value, at a path such as "trust".
+// checkNames holds a document to its names.
 func checkNames(dec *json.Decoder, at string) error {
+	return names{of: documentNames, what: "a document", opaque: "permissions"}.check(dec, at)
+}
+
+// names are those that the objects of a file may have, by their path such as
+// "trust". What stands at the opaque path is somebody else's to read.
+type names struct {
+	of           map[string][]string
+	what, opaque string
+}
+
+// check reads one value.
+func (n names) check(dec *json.Decoder, at string) error {
 	t, err := dec.Token()
 	if err != nil {
 		return noEOF(err)
@@ -170,12 +182,12 @@ func checkNames(dec *json.Decoder, at string) error {
 	switch t {
 	case json.Delim('['):
 		for dec.More() {
-			if err := checkNames(dec, at); err != nil {
+			if err := n.check(dec, at); err != nil {
 				return err
 			}
 		}
 	case json.Delim('{'):
-		if err := checkMembers(dec, at); err != nil {
+		if err := n.members(dec, at); err != nil {
 			return err
 		}
 	default:
@@ -185,8 +197,8 @@ func checkNames(dec *json.Decoder, at string) error {
 	return noEOF(err)
 }
 
-func checkMembers(dec *json.Decoder, at string) error {
-	names, ok := documentNames[at]
+func (n names) members(dec *json.Decoder, at string) error {
+	allowed, ok := n.of[at]
 	if !ok {
 		return fmt.Errorf("%s: must not be an object", at)
 	}
@@ -202,17 +214,17 @@ func checkMembers(dec *json.Decoder, at string) error {
 			path = at + "." + name
 		}
 		switch {
-		case !slices.Contains(names, name):
-			return fmt.Errorf("%q: is not a field of a document (names are case-sensitive)", path)
+		case !slices.Contains(allowed, name):
+			return fmt.Errorf("%q: is not a field of %s (names are case-sensitive)", path, n.what)
 		case given[name]:
 			return fmt.Errorf("%q: must be given once", path)
 		}
 		given[name] = true
-		if path == "permissions" {
+		if path == n.opaque {
 			var skipped json.RawMessage
 			err = dec.Decode(&skipped)
 		} else {
-			err = checkNames(dec, path)
+			err = n.check(dec, path)
 		}
 		if err != nil {
 			return noEOF(err)
