@@ -188,12 +188,11 @@ func openStore(ctx context.Context, settings config.Settings, data string, make 
 func (p *program) printFlush(c *connection, f flush.Result) {
 	const until = "policies that API Gateway has cached count until they end (the authorizer's TTL)"
 	switch {
+	case f.Flush == "": // no decision becomes another
 	case c.direct:
 		fmt.Fprintf(p.stderr, "not flushed: authorizers follow within their CACHE_TTL; %s.\n", until)
 	case f.EffectiveBy != nil:
 		fmt.Fprintf(p.stderr, "API Gateway's caches are being flushed: in effect by %s.\n", f.EffectiveBy.Local().Format(time.RFC3339))
-	case f.Flush == "":
-		fmt.Fprintf(p.stderr, "Authorizers follow within their CACHE_TTL; %s.\n", until)
 	default:
 		fmt.Fprintf(p.stderr, "not flushed (%s): the change is made, and %s.\n", printable(strings.Trim(f.Flush+": "+f.Reason, ": ")), until)
 	}

@@ -42,7 +42,7 @@ func (insider) Verify(context.Context, string) (token.Claims, error) { return di
 func newDirect(s store.Store, by string, settings config.Settings) (*adminclient.Client, error) {
 	carrier := &inProcess{}
 	api, err := admin.New(admin.Config{
-		Store: s, Verifier: insider{}, Scope: directRole, Role: directRole, Log: zap.New(carrier), Flusher: flush.Off{},
+		Store: s, Verifier: insider{}, Scope: directRole, Role: directRole, Log: zap.New(carrier), Flusher: flush.Off{}, Policy: planOptions(settings),
 		Principal: func(token.Claims) string { return by },
 	})
 	if err != nil {
