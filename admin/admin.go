@@ -106,6 +106,7 @@ func (s *service) register(api huma.API) {
 	s.registerRoutes(api)
 	s.registerAudit(api)
 	s.registerDocument(api)
+	s.registerRevocations(api)
 }
 
 type healthOutput struct {
