@@ -18,10 +18,17 @@ type reader struct {
 	document *stripped
 
 	base       string // in front of every path
+	inherited  *reading
 	operations []operation
 	problems   []Problem
 	notes      []Problem
-	entries    int
+	entries    int // permissions, problems and notes
+}
+
+// reading is what security says.
+type reading struct {
+	needs []need // alternatives
+	found []finding
 }
 
 // operation is one method of one path.
@@ -34,7 +41,8 @@ type operation struct {
 }
 
 func (r *reader) read() error {
-	r.problems, r.notes = slices.Clone(r.document.problems), slices.Clone(r.document.notes)
+	r.problems, r.notes = r.document.problems, r.document.notes
+	r.entries = len(r.problems) + len(r.notes)
 	base, err := r.basePath(r.document.doc.Servers, "")
 	if err != nil {
 		return err
@@ -97,23 +105,34 @@ func (r *reader) operation(path, method string, op *openapi3.Operation) error {
 	}
 	one := operation{path: path, verb: mapping.Verb(method), resource: resource}
 	if _, one.unread = op.Extensions[unread]; !one.unread {
-		security := r.document.doc.Security
-		if op.Security != nil {
-			security = *op.Security
+		says := r.security(op)
+		if err := r.spend(1 + len(says.needs) + len(says.found)); err != nil {
+			return err
 		}
-		var found []finding
-		one.needs, found = r.needs(security)
-		r.report(path, method, found, len(one.needs) == 0)
-		one.needs = r.usable(one)
+		one.needs = r.usable(one, says.needs)
+		r.report(path, method, says.found, len(one.needs) == 0)
 	}
 	r.operations = append(r.operations, one)
-	return r.spend(max(1, len(one.needs)))
+	return nil
 }
 
-// spend counts permissions and problems.
+// security reads an operation's own requirements, or the document's, which are
+// read once: a document of many operations may have many of them.
+func (r *reader) security(op *openapi3.Operation) reading {
+	if op.Security != nil {
+		needs, found := r.needs(*op.Security)
+		return reading{needs, found}
+	}
+	if r.inherited == nil {
+		needs, found := r.needs(r.document.doc.Security)
+		r.inherited = &reading{needs, found}
+	}
+	return *r.inherited
+}
+
 func (r *reader) spend(n int) error {
 	r.entries += n
-	if r.entries+len(r.problems)+len(r.notes) > MaxEntries {
+	if r.entries > MaxEntries {
 		return fmt.Errorf("read OpenAPI: a document must make at most %d permissions and problems", MaxEntries)
 	}
 	return nil
@@ -132,9 +151,9 @@ func (r *reader) report(path, method string, found []finding, nobody bool) {
 }
 
 // usable leaves out what no permission may require, and lists it.
-func (r *reader) usable(one operation) []need {
+func (r *reader) usable(one operation, needs []need) []need {
 	var good []need
-	for _, n := range one.needs {
+	for _, n := range needs {
 		if _, err := r.permission(one.verb, one.resource, n, false); err != nil {
 			for _, f := range mapping.Faults(err) {
 				r.problems = append(r.problems, Problem{Path: one.path, Method: string(one.verb), Kind: Scope, What: short(n.scope), Why: f.Error(), Registered: true})

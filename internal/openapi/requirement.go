@@ -46,13 +46,9 @@ func (r *reader) needs(security openapi3.SecurityRequirements) (needs []need, fo
 	return distinct(needs), found
 }
 
+// distinct sorts alternatives, each once; that a token is verified comes first.
 func distinct(needs []need) []need {
-	slices.SortFunc(needs, func(a, b need) int {
-		if c := strings.Compare(a.scope, b.scope); c != 0 {
-			return c
-		}
-		return len(fmt.Sprint(a.authenticated)) - len(fmt.Sprint(b.authenticated))
-	})
+	slices.SortFunc(needs, func(a, b need) int { return strings.Compare(a.scope, b.scope) })
 	return slices.Compact(needs)
 }
 

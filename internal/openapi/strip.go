@@ -136,7 +136,7 @@ func (s *stripper) two(out dict) (*openapi3.T, error) {
 	schemes := s.schemes("securityDefinitions")
 	for _, one := range schemes {
 		if d, ok := one.(dict); ok && d["type"] == "oauth2" {
-			d["flow"] = "implicit" // the library wants one of the four; which does not matter
+			d["flow"] = "implicit" // the library wants one of the four; which one does not matter
 		}
 	}
 	out["securityDefinitions"] = schemes

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/oasdiff/yaml3"
+	"go.yaml.in/yaml/v3"
 )
 
 // maxMarks bounds the characters of a YAML document that may each begin a value:
-// the parser makes all of them before anything can be passed over.
-const maxMarks = 3_000_000
+// the parser makes all of them before anything can be passed over. Large public
+// documents have 50,000 in a megabyte.
+const maxMarks = 1_000_000
 
 // yamlReader takes over what matters of a parsed document. Aliases are followed
 // where they matter only, each time counted anew, so that aliases of aliases
