@@ -9,8 +9,14 @@ import (
 
 const module = "scopegate"
 
-// list runs go list and gives its lines.
+// list runs go list and gives the words of its lines.
 func list(t *testing.T, args ...string) []string {
+	t.Helper()
+	return strings.Fields(strings.Join(lines(t, args...), "\n"))
+}
+
+// lines runs go list and gives its lines.
+func lines(t *testing.T, args ...string) []string {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list"}, args...)...)
 	cmd.Dir = "../.."
@@ -18,7 +24,7 @@ func list(t *testing.T, args ...string) []string {
 	if err != nil {
 		t.Fatalf("go list %v: %v", args, err)
 	}
-	return strings.Fields(string(out))
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
 // links lists the packages that one links, itself left out.
@@ -36,12 +42,17 @@ func isStandard(pkg string) bool {
 func isOurs(pkg string) bool { return strings.HasPrefix(pkg, module+"/") }
 
 // TestTheAuthorizerBinaryStaysLean: what only admin, the command or tests need
-// is not linked into the function that every call waits for.
+// is not linked into the function that every call waits for. (STS comes with the
+// SDK's credentials, in every program that has them.)
 func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 	forbidden := []string{
 		module + "/admin", module + "/gateway", module + "/migrations", module + "/cmd", module + "/store/bolt",
 		module + "/store/storetest", module + "/internal/idp", module + "/internal/cli", module + "/internal/dev",
 		module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/tabletest", module + "/internal/lint", module + "/internal/reasons", module + "/bench",
+		module + "/functions/admin", module + "/internal/adminwiring", module + "/internal/lambdaproxy", module + "/internal/flush",
+		module + "/internal/callerarn", module + "/internal/openapi", module + "/internal/plan",
+		"github.com/aws/aws-sdk-go-v2/service/apigateway", "github.com/aws/aws-sdk-go-v2/service/apigatewayv2", "github.com/aws/aws-sdk-go-v2/service/sqs",
+		"github.com/goccy", "github.com/oasdiff", "github.com/santhosh-tekuri",
 		"github.com/danielgtaylor", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/getkin",
 		"go.opentelemetry.io", "github.com/golang-jwt", "testing",
 	}
@@ -57,10 +68,41 @@ func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 // TestTheAuthorizerKnowsNoAWSSDK: only store/dynamo, migrations, the flush
 // client and the mains do.
 func TestTheAuthorizerKnowsNoAWSSDK(t *testing.T) {
-	for _, pkg := range []string{"authorizer", "token", "mapping", "policy", "store", "gateway", "admin", "internal/config"} {
+	for _, pkg := range []string{"authorizer", "token", "mapping", "policy", "store", "gateway", "admin", "internal/config", "internal/flush", "internal/lambdaproxy", "internal/plan", "internal/adminwiring"} {
 		for _, dep := range links(t, pkg) {
 			if strings.HasPrefix(dep, "github.com/aws/aws-sdk-go-v2") {
 				t.Errorf("%s links %s", pkg, dep)
+			}
+		}
+	}
+}
+
+// TestTheAWSSDKStaysAtItsEdges: what speaks to AWS is behind an interface of ours,
+// so that everything else runs without AWS.
+func TestTheAWSSDKStaysAtItsEdges(t *testing.T) {
+	edges := []string{"store/dynamo", "migrations", "internal/flush/aws", "internal/callerarn", "internal/cli", "internal/dynamotest", "functions/", "cmd/"}
+	for _, line := range lines(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		pkg, imports, _ := strings.Cut(line, " ")
+		pkg = strings.TrimPrefix(pkg, module+"/")
+		edge := slices.ContainsFunc(edges, func(e string) bool { return pkg == e || strings.HasSuffix(e, "/") && strings.HasPrefix(pkg, e) })
+		if !edge && strings.Contains(imports, "github.com/aws/aws-sdk-go-v2") {
+			t.Errorf("%s imports the AWS SDK: %s", pkg, imports)
+		}
+	}
+}
+
+// TestTheAdminFunctionStaysLean: it serves the API and makes flushes; the command's
+// parts, and what stands in for AWS, are not in it.
+func TestTheAdminFunctionStaysLean(t *testing.T) {
+	forbidden := []string{
+		module + "/cmd", module + "/gateway", module + "/migrations", module + "/store/bolt", module + "/store/storetest", module + "/internal/idp",
+		module + "/internal/cli", module + "/internal/dev", module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/tabletest",
+		module + "/internal/callerarn", module + "/bench", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/golang-jwt", "testing",
+	}
+	for _, pkg := range links(t, "functions/admin") {
+		for _, f := range forbidden {
+			if pkg == f || strings.HasPrefix(pkg, f+"/") {
+				t.Errorf("functions/admin links %s", pkg)
 			}
 		}
 	}
@@ -94,7 +136,7 @@ func TestTokenImportsNothingOfOurs(t *testing.T) {
 func TestTheDesignsPackagesAreThere(t *testing.T) {
 	all := list(t, "./...")
 	for _, pkg := range []string{
-		"functions/authorizer", "cmd/scopegate", "authorizer", "token", "mapping", "policy", "store", "store/dynamo",
+		"functions/authorizer", "functions/admin", "cmd/scopegate", "authorizer", "token", "mapping", "policy", "store", "store/dynamo",
 		"store/bolt", "store/storetest", "admin", "gateway", "migrations",
 	} {
 		if !slices.Contains(all, module+"/"+pkg) {
