@@ -110,7 +110,7 @@ func mergeOnce(ctx context.Context, tables Tables, b Batch, o MergeOptions) (Mer
 		return Merged{}, err
 	}
 	change, merged, err := mergeChange(before, b, o)
-	if err != nil || change.empty() {
+	if err != nil || change.Empty() {
 		return merged, err
 	}
 	after, err := CommitSettled(ctx, tables, change)
@@ -174,9 +174,9 @@ func Diff(there, list []mapping.Permission) (Difference, error) {
 	return d, nil
 }
 
-// empty reports whether a change changes nothing. A table that does not exist
+// Empty reports whether a change changes nothing. A table that does not exist
 // yet is made even by a change without permissions.
-func (c Change) empty() bool {
+func (c Change) Empty() bool {
 	return c.If != (Revision{}) && len(c.Put)+len(c.Remove)+len(c.PutRoutes)+len(c.RemoveRoutes) == 0 && c.Head == nil && !c.Delete
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	"scopegate/mapping"
 )
@@ -110,14 +111,16 @@ func (c Change) planRoutes(before Snapshot, e *Effect, f *faults) {
 	e.Record.Counts.RoutesPut, e.Record.Counts.RoutesRemoved = len(e.PutRoutes), len(c.RemoveRoutes)
 }
 
+// routesPut are the routes that a change names, those named for themselves first:
+// the names of their parameters count.
 func (c Change) routesPut() []mapping.Route {
-	var all []mapping.Route
+	all := slices.Clone(c.PutRoutes)
 	for _, p := range c.Put {
 		if r, ok := p.Route(); ok {
 			all = append(all, r)
 		}
 	}
-	return append(all, c.PutRoutes...)
+	return all
 }
 
 // namedAfter holds the ids of the routes that a permission names once the
