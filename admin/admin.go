@@ -8,11 +8,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
 
 	"scopegate/internal/flush"
-	"scopegate/internal/lambdaproxy"
 	"scopegate/internal/plan"
 	"scopegate/store"
 	"scopegate/token"
@@ -28,8 +26,8 @@ type Verifier interface {
 	Verify(ctx context.Context, raw string) (token.Claims, error)
 }
 
-// Config puts the API together. Now, Policy, Callers and Principal may be
-// left out.
+// Config puts the API together. Now, Policy, Callers, Principal and
+// RequestID may be left out.
 type Config struct {
 	Store    store.Store
 	Verifier Verifier
@@ -48,6 +46,10 @@ type Config struct {
 	// Principal names a caller for the audit trail; nil means Claims.PrincipalID.
 	// The command line puts "direct:…" there when it works on a store itself.
 	Principal func(token.Claims) string
+	// RequestID is the id that what carries requests gave one, from its context;
+	// nil, and "", mean that the API gives one. A header is never asked: anybody can
+	// write into the audit trail with one.
+	RequestID func(context.Context) string
 }
 
 // Names are exact everywhere. huma compares them without case unless told so,
@@ -74,10 +76,13 @@ func New(c Config) (http.Handler, error) {
 	if c.Principal == nil {
 		c.Principal = token.Claims.PrincipalID
 	}
+	if c.RequestID == nil {
+		c.RequestID = func(context.Context) string { return "" }
+	}
 	s := &service{c}
 	mux := http.NewServeMux()
 	s.register(humago.New(mux, description()))
-	return withRequestID(mux), nil
+	return s.withRequestID(routed(mux)), nil
 }
 
 func description() huma.Config {
@@ -89,7 +94,7 @@ func description() huma.Config {
 	d.Components.Schemas = schemas()
 	d.Info.Description = "Permission tables of Amazon API Gateway APIs: who may call which route."
 	d.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An Entra ID access token. Users need the admin scope and the admin role, apps the role. For the document of an API, being one of its owners stands in for the role."},
+		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "An Entra ID access token. Users need the admin scope and the admin role, apps the role. Where an operation is for owners, being one of those of the API stands in for the role."},
 	}
 	return d
 }
@@ -119,26 +124,4 @@ func health(context.Context, *struct{}) (*healthOutput, error) {
 	out := &healthOutput{}
 	out.Body.Status = "ok"
 	return out, nil
-}
-
-type requestIDKey struct{}
-
-// requestIDHeader tells a client under which id the audit trail and the log know
-// its request.
-const requestIDHeader = "X-Request-Id"
-
-func withRequestID(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := lambdaproxy.RequestID(r.Context()) // API Gateway's, as its own log has it
-		if id == "" {
-			id = ulid.Make().String()
-		}
-		w.Header().Set(requestIDHeader, id)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
-	})
-}
-
-func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
 }

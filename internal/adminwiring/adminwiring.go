@@ -18,6 +18,7 @@ import (
 	"scopegate/authorizer"
 	"scopegate/internal/config"
 	"scopegate/internal/flush"
+	"scopegate/internal/lambdaproxy"
 	"scopegate/internal/plan"
 	"scopegate/internal/wiring"
 	"scopegate/mapping"
@@ -59,6 +60,7 @@ func New(c Config) (*Parts, error) {
 	api := admin.Config{
 		Store: c.Store, Verifier: verifier, Scope: c.Settings.Admin.Scope, Role: c.Settings.Admin.Role,
 		Log: c.Log, Now: c.Now, Flusher: flush.Off{}, Policy: policyOf(c.Settings),
+		RequestID: lambdaproxy.RequestID,
 	}
 	if c.Settings.JudgesCallers() {
 		callers, err := p.verifier(c, c.Settings.Verifier())
