@@ -68,8 +68,8 @@ type Plan struct {
 	Gains  []Access `json:"gains"`
 	Losses []Access `json:"losses"`
 	// GainsTotal and LossesTotal count them with those that were cut off.
-	GainsTotal  int      `json:"gainsTotal"`
-	LossesTotal int      `json:"lossesTotal"`
+	GainsTotal  int `json:"gainsTotal"`
+	LossesTotal int `json:"lossesTotal"`
 	// Policies are the largest after the change, 50 at most, of callers made up as
 	// lint does.
 	Policies []Policy `json:"policies"`

@@ -133,8 +133,8 @@ func requirements(sides ...*side) []mapping.Requirement {
 	all := map[string]mapping.Requirement{}
 	for _, s := range sides {
 		for _, p := range s.permissions {
-			if !p.Registered {
-				q := p.Requires
+			q := p.Requires
+			if grants := len(q.Scopes) > 0 || q.Role != "" || q.Group != "" || q.Authenticated; !p.Registered && grants {
 				all[fmt.Sprintf("%s\n%q", q, []any{q.Scopes, q.Role, q.Group, q.PrincipalType, q.Tenant, q.Authenticated})] = q
 			}
 		}
