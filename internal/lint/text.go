@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,12 +62,11 @@ func (r Result) Lines(f Finding, top int) []string {
 
 // sizeLines say how large a policy is, and what would make it smaller.
 func (r Result) sizeLines(f Finding, top int) []string {
-	var k Caller
-	for _, other := range r.Callers {
-		if other.Name == f.Callers[0] {
-			k = other
-		}
+	at := slices.IndexFunc(r.Callers, func(k Caller) bool { return k.Name == f.Callers[0] })
+	if at < 0 {
+		return []string{f.Callers[0]}
 	}
+	k := r.Callers[at]
 	lines := []string{fmt.Sprintf("%s: %d of %d bytes", k.Name, k.Bytes, r.Budget)}
 	if k.Advice == nil {
 		return lines

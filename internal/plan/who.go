@@ -62,10 +62,8 @@ func WhoCan(s store.Snapshot, method, path string, o Options) (Who, error) {
 		p := one.permissions[d.id]
 		if p.ExpiresAt.IsZero() || o.Now.Before(p.ExpiresAt) {
 			a.candidates = append(a.candidates, p)
-			a.instants = append(a.instants, p.ExpiresAt)
 		}
 	}
-	slices.SortFunc(a.instants, time.Time.Compare)
 	who.Ways, who.Truncated = a.ways()
 	return who, nil
 }
@@ -90,7 +88,6 @@ type asking struct {
 	now          time.Time
 	method, path string
 	candidates   []mapping.Permission
-	instants     []time.Time // when they end
 }
 
 // mostTried bounds the sets of permissions that are tried. Of several readings
@@ -198,14 +195,19 @@ func earlier(x, y time.Time) time.Time {
 	return x
 }
 
-// least leaves out the ways that need more than another one does.
+// least leaves out the ways that need more than another one does which lasts as
+// long.
 func least(found []needs, list []Way) []Way {
+	as := func(j, i int) bool { // whoever brings i brings j, and j lasts as long
+		x, y := list[j].Until, list[i].Until
+		return found[i].include(found[j]) && (x.IsZero() || !y.IsZero() && !x.Before(y))
+	}
+	outdone := func(i, j int) bool { return j != i && as(j, i) && (j < i || !as(i, j)) }
 	kept := []Way{}
-	for i, n := range found {
-		more := func(j int, m needs) bool { return j != i && n.include(m) && (j < i || !m.include(n)) }
+	for i := range found {
 		needless := false
-		for j, m := range found {
-			needless = needless || more(j, m)
+		for j := range found {
+			needless = needless || outdone(i, j)
 		}
 		if !needless {
 			kept = append(kept, list[i])
