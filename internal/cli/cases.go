@@ -12,6 +12,7 @@ import (
 
 	"scopegate/authorizer"
 	"scopegate/internal/config"
+	"scopegate/internal/explain"
 	"scopegate/internal/yamljson"
 	"scopegate/mapping"
 	"scopegate/store"
@@ -256,7 +257,7 @@ func newBench(ctx context.Context, s store.Snapshot, settings config.Settings) (
 		return nil, err
 	}
 	a, err := src.authorizer(table)
-	return &bench{settings, s.API, table.trust[0], a}, err
+	return &bench{settings, s.API, table.Trust[0], a}, err
 }
 
 // fixed is one table, as store.Tables.
@@ -298,7 +299,7 @@ func (b *bench) claims(ctx context.Context, c caseJSON) (claims token.Claims, re
 			return claims, "", err
 		}
 	} else {
-		if text, err = membersOf([]byte(text)); err != nil {
+		if text, err = explain.Members([]byte(text)); err != nil {
 			return claims, "", negative(fmt.Errorf("claims: %w", err))
 		}
 	}
@@ -329,7 +330,7 @@ func (b *bench) decide(ctx context.Context, claims token.Claims, call caseCall) 
 		return "", "", err
 	}
 	x, err := b.authorizer.Explain(ctx, authorizer.Question{Claims: claims, API: b.api, Method: method, Path: path})
-	if tooLarge(err) {
+	if explain.TooLarge(err) {
 		return decisionError, string(authorizer.TooLarge), nil
 	}
 	return decisionName(x), string(x.Reason), err

@@ -3,13 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
 
 	"scopegate/authorizer"
 	"scopegate/internal/config"
+	"scopegate/internal/explain"
 	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/token"
@@ -115,7 +114,7 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, for
 	}
 	x, err := ask(ctx, source, table, authorizer.Question{Claims: claims, API: api, Method: method, Path: path})
 	decision := decisionName(x)
-	if tooLarge(err) {
+	if explain.TooLarge(err) {
 		decision, x.Reason = decisionError, authorizer.TooLarge
 	} else if err != nil {
 		return err
@@ -130,13 +129,6 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, for
 		return negative(errSilent)
 	}
 	return nil
-}
-
-// tooLarge tells the one failure that can be explained: everything is known but
-// how to say it in so few bytes.
-func tooLarge(err error) bool {
-	var f *authorizer.Failure
-	return errors.As(err, &f) && f.Reason == authorizer.TooLarge
 }
 
 // source is where tables and settings come from.
@@ -170,64 +162,14 @@ func (a asked) describes() bool {
 	return a.claims != "" || len(a.scopes)+len(a.roles)+len(a.group) > 0 || a.app
 }
 
-// assumedTrust is whom tables believe that have no trust list, where no settings
-// say it either: it only has to be the one that described callers come from.
-var assumedTrust = mapping.Trust{Tenant: "00000000-0000-4000-8000-000000000000", Audiences: []string{"assumed"}}
-
-// table prepares the table of an API as the cache does; served is a Tables that
-// has it alone.
-func (s source) table(ctx context.Context, api mapping.API) (served, error) {
-	snapshot, err := s.tables.Load(ctx, api)
-	if errors.Is(err, store.ErrNotFound) {
-		return served{err: err, trust: []mapping.Trust{assumedTrust}}, nil
-	}
-	if err != nil {
-		return served{}, err
-	}
-	trust := snapshot.Trust
-	if len(trust) == 0 {
-		trust = s.settings.DefaultTrust()
-	}
-	if len(trust) == 0 {
-		trust = []mapping.Trust{assumedTrust}
-	}
-	t, err := mapping.NewTable(mapping.Source{
-		API: api, Permissions: snapshot.Permissions, Routes: snapshot.Routes, Complete: snapshot.Complete != nil, Trust: trust,
-	})
-	return served{Served: store.Served{Table: t, Revision: snapshot.Revision, How: store.Miss}, trust: trust}, err
-}
-
-type served struct {
-	store.Served
-	err   error
-	trust []mapping.Trust
-}
-
-// Table implements authorizer.Tables.
-func (s served) Table(context.Context, mapping.API) (store.Served, error) { return s.Served, s.err }
-
-// revocations reads whose tokens were revoked, where the source tells.
-func (s source) revocations() authorizer.Revocations {
-	if r, ok := s.tables.(store.RevocationReader); ok {
-		return store.NewRevocationCache(r, store.RevocationConfig{Skew: s.settings.ClockSkew})
-	}
-	return nobody{}
-}
-
-// Refresh and Revoked implement authorizer.Revocations where none are known.
-func (nobody) Refresh(context.Context) {}
-
-func (nobody) Revoked(context.Context, string, time.Time) (bool, error) { return false, nil }
-
-// nobody verifies no token: explain has done that before.
-type nobody struct{}
-
-func (nobody) Verify(context.Context, string) (token.Claims, error) {
-	return token.Claims{}, token.ErrRefused
+// table prepares the table of an API as the cache does.
+func (s source) table(ctx context.Context, api mapping.API) (explain.Table, error) {
+	t, err := s.tables.Load(ctx, api)
+	return explain.Of(s.settings).TableOf(t, err)
 }
 
 // ask has the authorizer itself decide.
-func ask(ctx context.Context, from source, table served, q authorizer.Question) (authorizer.Explanation, error) {
+func ask(ctx context.Context, from source, table explain.Table, q authorizer.Question) (authorizer.Explanation, error) {
 	a, err := from.authorizer(table)
 	if err != nil {
 		return authorizer.Explanation{}, err
@@ -235,10 +177,9 @@ func ask(ctx context.Context, from source, table served, q authorizer.Question) 
 	return a.Explain(ctx, q)
 }
 
-// authorizer is one that has the table alone.
-func (s source) authorizer(table served) (*authorizer.Authorizer, error) {
-	return authorizer.New(authorizer.Config{
-		Verifier: nobody{}, Tables: table, Revocations: s.revocations(), Log: zap.NewNop(), Now: time.Now,
-		MaxBytes: s.settings.PolicyMaxBytes, NoExpiry: !s.settings.PolicyExpiry, RouteScope: s.settings.RouteScope, ExplicitDeny: s.settings.ExplicitDeny,
-	})
+// authorizer is one that has the table alone, and the revocations where the source
+// tells them.
+func (s source) authorizer(table explain.Table) (*authorizer.Authorizer, error) {
+	revocations, _ := s.tables.(store.RevocationReader)
+	return explain.Of(s.settings).Authorizer(table, revocations)
 }
