@@ -110,6 +110,7 @@ func (s *service) register(api huma.API) {
 	s.registerPermissions(api)
 	s.registerRoutes(api)
 	s.registerAudit(api)
+	s.registerRestore(api)
 	s.registerDocument(api)
 	s.registerRevocations(api)
 }

@@ -48,6 +48,12 @@ type Record struct {
 	HeadBefore    *store.Head          `json:"headBefore,omitempty"`
 	HeadAfter     *store.Head          `json:"headAfter,omitempty"`
 	Counts        *store.Counts        `json:"counts,omitempty"`
+	Unlisted      bool                 `json:"unlisted,omitempty" doc:"Of a change too large for lists: hash is theirs"`
+	Hash          string               `json:"hash,omitempty"`
+
+	GenerationBefore string `json:"generationBefore,omitempty" doc:"Set of items in DynamoDB, where the change made a new one"`
+	GenerationAfter  string `json:"generationAfter,omitempty"`
+	Damaged          string `json:"damaged,omitempty" doc:"Why the record cannot be read"`
 
 	Was *store.Revocation `json:"was,omitempty"`
 	Is  *store.Revocation `json:"is,omitempty"`
@@ -58,6 +64,7 @@ func recordOf(r store.Record) Record {
 		ChangeID: r.ChangeID, At: r.At, By: r.By, RequestID: r.RequestID, Before: r.Before.String(), After: r.After.String(),
 		Added: r.Added, Removed: r.Removed, RoutesAdded: r.RoutesAdded, RoutesRemoved: r.RoutesRemoved,
 		HeadBefore: r.HeadBefore, HeadAfter: r.HeadAfter, Counts: &r.Counts,
+		Unlisted: r.Unlisted, Hash: r.Hash, GenerationBefore: r.GenerationBefore, GenerationAfter: r.GenerationAfter, Damaged: r.Damaged,
 	}
 }
 

@@ -100,6 +100,9 @@ var rows = []row{
 	{op: "deleteRoute", method: "DELETE", path: tab + "/routes/ROUTE", admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
 	{op: "deleteRoute", name: "planned", method: "DELETE", path: tab + "/routes/ROUTE?dryRun=true", admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
 
+	{op: "restore", method: "POST", path: tab + "/restore", body: `{"revision": "REVISION"}`, admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
+	{op: "restore", name: "planned", plain: true, method: "POST", path: tab + "/restore?dryRun=true", body: `{"revision": "REVISION"}`, admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
+
 	{op: "listAudit", method: "GET", path: "/v1/audit" + there, admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
 	{op: "listAudit", name: "of revocations", method: "GET", path: "/v1/audit", admin: each{200, 200, 200}, owner: each{403, 403, 403}, other: each{403, 403, 403}},
 
@@ -172,15 +175,21 @@ type world struct {
 	server
 	count *counting
 	state string
+	first map[string]string // revisions by stage
 }
 
 // newWorld fills dev, of the owners, and theirs, of others, each with a permission
 // and a route that none names.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{server: newServer(t)}
+	w := &world{server: newServer(t), first: map[string]string{"unknown": "1-x"}}
 	w.owned(t)
 	for _, stage := range []string{"dev", "theirs"} {
+		meta, err := w.store.Meta(t.Context(), apiOf(stage))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.first[stage] = meta.Revision.String()
 		w.add(t, stage, seed(stage, "secret"))
 		free := w.add(t, stage, seed(stage, "free"))
 		if a := w.call(t, "admin", "DELETE", "/v1/permissions/"+free.ID, "", "If-Match", "*"); a.status != 200 {
@@ -228,7 +237,7 @@ func (w *world) ask(t testing.TB, r row, token, stage string) (answer, string) {
 	t.Helper()
 	p := parsed(t, perm(stage, seed(stage, "secret")))
 	free, _ := parsed(t, perm(stage, seed(stage, "free"))).Route()
-	fill := strings.NewReplacer("STAGE", stage, "PERMISSION", p.ID(), "ROUTE", free.ID()).Replace
+	fill := strings.NewReplacer("REVISION", w.first[stage], "STAGE", stage, "PERMISSION", p.ID(), "ROUTE", free.ID()).Replace
 	headers := []string{"If-Match", "*"}
 	if r.plain {
 		headers = nil
