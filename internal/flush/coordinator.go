@@ -72,6 +72,9 @@ type Coordinator struct {
 	flushed *lru.Cache[mapping.API, time.Time]
 	put     *lru.Cache[mapping.API, time.Time] // when a flush that was put off is due
 	mu      sync.Mutex
+	// sweep is held while every stage is flushed: one after the other, each is served
+	// by what those before it flushed, instead of all of them sharing the budget.
+	sweep chan struct{}
 }
 
 // New makes a Coordinator.
@@ -94,7 +97,7 @@ func New(c Config) (*Coordinator, error) {
 	if c.OnFailure == nil {
 		c.OnFailure = func(context.Context, mapping.API, error) {}
 	}
-	co := &Coordinator{Config: c, whole: newBucket(c.Whole)}
+	co := &Coordinator{Config: c, whole: newBucket(c.Whole), sweep: make(chan struct{}, 1)}
 	var errs [3]error
 	co.owners, errs[0] = lru.New[string, *bucket](remembered)
 	co.flushed, errs[1] = lru.New[mapping.API, time.Time](remembered)
@@ -177,7 +180,7 @@ func (p *pending) Done(ctx context.Context) Result {
 	}
 	var o outcome
 	if len(p.apis) == 0 {
-		o = p.c.all(ctx)
+		o = p.c.all(ctx, at)
 	} else {
 		o = p.c.some(ctx, p.owner, p.apis)
 	}
@@ -195,8 +198,8 @@ func within(ctx context.Context, d time.Duration) (context.Context, context.Canc
 	return context.WithTimeout(context.WithoutCancel(ctx), d)
 }
 
-// beyond is how much longer than Margin allows for it takes to flush n stages. A
-// first flush that was put off may still be taking half of the budget.
+// beyond is how much longer than Margin allows for it takes to flush n stages,
+// after all of them are flushed for somebody else.
 func (c *Coordinator) beyond(n int) time.Duration {
 	if n < 2 || c.Whole.PerSecond <= 0 {
 		return 0

@@ -58,6 +58,9 @@ type Job struct {
 	// ARN and Stage name the stage; neither stands for every stage registered.
 	ARN   string `json:"arn,omitempty"`
 	Stage string `json:"stage,omitempty"`
+	// Since is from when on another flush of the stage makes this one needless; zero
+	// is Due. A job that is handed on keeps it.
+	Since time.Time `json:"since,omitzero"`
 	// AfterARN and AfterStage are where a job for every stage goes on, in order of
 	// ARN and stage: after this one.
 	AfterARN   string `json:"afterArn,omitempty"`

@@ -145,15 +145,21 @@ func (c *Coordinator) makeUp(ctx context.Context, api mapping.API, err error) {
 	}
 }
 
-// all flushes every stage, as far as time and budget go.
-func (c *Coordinator) all(ctx context.Context) outcome {
+// all flushes every stage, as far as time and budget go. What was flushed since
+// the change was committed is.
+func (c *Coordinator) all(ctx context.Context, committed time.Time) outcome {
 	apis, err := c.list(ctx)
 	if err != nil {
 		c.makeUp(ctx, mapping.API{}, err)
 		return outcome{unlisted: true}
 	}
 	o := &outcome{stages: len(apis)}
-	reached := c.each(ctx, apis, o.note)
+	reached := 0
+	select {
+	case c.sweep <- struct{}{}:
+		reached = c.each(ctx, apis, committed, o.note)
+	default: // another change's goes on
+	}
 	o.putOff += len(apis) - reached
 	for api, err := range o.failed {
 		c.OnFailure(ctx, api, err)
@@ -178,27 +184,31 @@ func (c *Coordinator) list(ctx context.Context) (apis []mapping.API, err error) 
 	return apis, nil
 }
 
-// each flushes stages in order, a few at once, while the budget and ctx last, and
-// says how many of them it began with.
-func (c *Coordinator) each(ctx context.Context, apis []mapping.API, note func(mapping.API, error)) (reached int) {
+// each flushes stages in order, a few at once, while the budget and ctx last, but
+// for those that were flushed since. It says how many of them it is through with.
+// The caller has taken c.sweep; each gives it back.
+func (c *Coordinator) each(ctx context.Context, apis []mapping.API, since time.Time, note func(mapping.API, error)) (reached int) {
+	defer func() { <-c.sweep }()
 	var group errgroup.Group
 	group.SetLimit(aside)
 	for _, api := range apis {
-		if ctx.Err() != nil || !c.whole.wait(ctx) {
-			break
+		if c.due(api, since) {
+			if ctx.Err() != nil || !c.whole.wait(ctx) {
+				break
+			}
+			group.Go(func() error {
+				note(api, c.flush(ctx, api, paid))
+				return nil
+			})
 		}
 		reached++
-		group.Go(func() error {
-			note(api, c.flush(ctx, api, paid))
-			return nil
-		})
 	}
 	_ = group.Wait() // each error is noted
 	return reached
 }
 
-// due reports whether a stage still has to be flushed for a job due at a time.
-func (c *Coordinator) due(api mapping.API, at time.Time) bool {
+// due reports whether a stage has not been flushed since.
+func (c *Coordinator) due(api mapping.API, since time.Time) bool {
 	started, ok := c.flushed.Get(api)
-	return !ok || started.Before(at)
+	return !ok || started.Before(since)
 }

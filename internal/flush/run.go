@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -74,7 +73,7 @@ func (c *Coordinator) run(ctx context.Context, j Job, api mapping.API) error {
 		return c.hand(ctx, j)
 	case api == mapping.API{}:
 		return c.runAll(ctx, j)
-	case !c.due(api, j.Due):
+	case !c.due(api, j.since()):
 		return nil
 	}
 	if !c.whole.wait(ctx) {
@@ -86,6 +85,13 @@ func (c *Coordinator) run(ctx context.Context, j Job, api mapping.API) error {
 	return nil
 }
 
+func (j Job) since() time.Time {
+	if j.Since.IsZero() {
+		return j.Due
+	}
+	return j.Since
+}
+
 // runAll flushes every stage. What it does not get to is left to a job that goes
 // on there, and each stage that failed to one of its own: it alone is then tried
 // again.
@@ -95,12 +101,16 @@ func (c *Coordinator) runAll(ctx context.Context, j Job) error {
 		return err
 	}
 	apis = after(apis, mapping.API{ARN: j.AfterARN, Stage: j.AfterStage})
-	apis = slices.DeleteFunc(apis, func(api mapping.API) bool { return !c.due(api, j.Due) })
 	most, cancel := context.WithTimeout(ctx, time.Until(deadline(ctx))*3/4) // the rest is for handing on
 	defer cancel()
+	select {
+	case c.sweep <- struct{}{}:
+	case <-most.Done():
+		return c.hand(ctx, Job{Due: c.Now().Add(soon), Since: j.since(), AfterARN: j.AfterARN, AfterStage: j.AfterStage})
+	}
 	var mu sync.Mutex
 	var again []mapping.API
-	reached := c.each(most, apis, func(api mapping.API, err error) {
+	reached := c.each(most, apis, j.since(), func(api mapping.API, err error) {
 		if err == nil || impossible(err) {
 			return
 		}
@@ -109,17 +119,18 @@ func (c *Coordinator) runAll(ctx context.Context, j Job) error {
 		defer mu.Unlock()
 		again = append(again, api)
 	})
-	if reached == 0 && len(apis) > 0 {
-		return errPutOff
-	}
-	next := c.Now().Add(soon)
 	var errs []error
 	for _, api := range again {
-		errs = append(errs, c.later(ctx, api, next))
+		errs = append(errs, c.later(ctx, api, c.Now().Add(soon)))
 	}
 	if reached < len(apis) {
-		last := apis[reached-1]
-		errs = append(errs, c.hand(ctx, Job{Due: j.Due, AfterARN: last.ARN, AfterStage: last.Stage}))
+		next := Job{Due: c.Now(), Since: j.since(), AfterARN: j.AfterARN, AfterStage: j.AfterStage}
+		if reached > 0 {
+			next.AfterARN, next.AfterStage = apis[reached-1].ARN, apis[reached-1].Stage
+		} else {
+			next.Due = next.Due.Add(soon)
+		}
+		errs = append(errs, c.hand(ctx, next))
 	}
 	return errors.Join(errs...)
 }
