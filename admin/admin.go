@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"go.uber.org/zap"
 
+	"scopegate/internal/explain"
 	"scopegate/internal/flush"
 	"scopegate/internal/plan"
 	"scopegate/store"
@@ -41,8 +42,10 @@ type Config struct {
 	// Patience are the API's own.
 	Policy plan.Options
 	// Callers verifies the tokens of the APIs' callers, for explain; nil where the
-	// authorizer's settings are not known, and then no token is judged.
+	// authorizer's settings are not known, and then no token is judged. Explain are
+	// those of its settings that decide; Now is the API's own.
 	Callers Verifier
+	Explain explain.Settings
 	// Principal names a caller for the audit trail; nil means Claims.PrincipalID.
 	// The command line puts "direct:…" there when it works on a store itself.
 	Principal func(token.Claims) string
@@ -113,6 +116,7 @@ func (s *service) register(api huma.API) {
 	s.registerRestore(api)
 	s.registerDocument(api)
 	s.registerRevocations(api)
+	s.registerExplain(api)
 }
 
 type healthOutput struct {

@@ -82,6 +82,7 @@ var rows = []row{
 
 	{op: "getDocument", method: "GET", path: tab + "/document", admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
 	{op: "putDocument", method: "PUT", path: tab + "/document", body: `{"arn": "` + arn + `", "stage": "STAGE", "permissions": []}`, admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
+	{op: "putDocument", name: "planned", plain: true, method: "PUT", path: tab + "/document?dryRun=true", body: `{"arn": "` + arn + `", "stage": "STAGE", "permissions": []}`, admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
 
 	{op: "listPermissions", method: "GET", path: "/v1/permissions", admin: each{200, 200, 200}, owner: each{200, 200, 200}, other: each{200, 200, 200}},
 	{op: "listPermissions", name: "of a table", method: "GET", path: "/v1/permissions" + there, admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
@@ -105,6 +106,8 @@ var rows = []row{
 
 	{op: "listAudit", method: "GET", path: "/v1/audit" + there, admin: each{200, 200, 404}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
 	{op: "listAudit", name: "of revocations", method: "GET", path: "/v1/audit", admin: each{200, 200, 200}, owner: each{403, 403, 403}, other: each{403, 403, 403}},
+
+	{op: "explain", method: "POST", path: "/v1/explain", body: `{"arn": "` + arn + `", "stage": "STAGE", "method": "GET", "path": "/secret-of-STAGE", "claims": {"scp": "s"}}`, admin: each{200, 200, 200}, owner: each{200, 403, 403}, other: each{403, 200, 403}},
 
 	{op: "listRevocations", method: "GET", path: "/v1/revocations", admin: each{200, 200, 200}, owner: each{403, 403, 403}, other: each{403, 403, 403}},
 	{op: "getRevocation", method: "GET", path: revoked, admin: each{200, 200, 200}, owner: each{403, 403, 403}, other: each{403, 403, 403}},
