@@ -215,6 +215,39 @@ func (c *Client) Document(ctx context.Context, api mapping.API) (document []byte
 	return answer.Body, strings.Trim(answer.ETag(), `"`), err
 }
 
+// Route is a route that a table knows, and what opens it.
+type Route struct {
+	ID          string `json:"id"`
+	HTTPVerb    string `json:"httpVerb"`
+	Resource    string `json:"resource"`
+	Permissions []struct {
+		ID        string `json:"id"`
+		Requires  string `json:"requires"`
+		ExpiresAt string `json:"expiresAt,omitempty"`
+	} `json:"permissions"`
+}
+
+// String is how people write a route: "GET /orders/{id}".
+func (r Route) String() string {
+	if r.HTTPVerb == string(mapping.Connect) {
+		return r.HTTPVerb
+	}
+	return r.HTTPVerb + " /" + r.Resource
+}
+
+// Routes lists the routes of a table.
+func (c *Client) Routes(ctx context.Context, api mapping.API) ([]Route, error) {
+	path, query := TablePath(api, "/routes")
+	return pages[Route](ctx, c, path, query, "routes", 0)
+}
+
+// DeleteRoute forgets a route, or plans to, as PutDocument.
+func (c *Client) DeleteRoute(ctx context.Context, api mapping.API, id string, p Put, into any) (revision string, err error) {
+	path, query := TablePath(api, "/routes/"+url.PathEscape(id))
+	etag, err := c.Into(ctx, p.call(http.MethodDelete, path, query, nil), into)
+	return strings.Trim(etag, `"`), err
+}
+
 // Put is how a document is put, or a revision gone back to.
 type Put struct {
 	Revision string // that it is made for; "" only for DryRun

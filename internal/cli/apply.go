@@ -125,16 +125,18 @@ type planJSON struct {
 	Exists     *bool                `json:"exists,omitempty"`
 	Changes    *bool                `json:"changes,omitempty"`
 	Registered *bool                `json:"registered,omitempty"`
+	OpenAPI    *openAPIJSON         `json:"openapi,omitempty"`
 	Plan       plan.Plan            `json:"plan"`
 	Applied    *adminclient.Applied `json:"applied,omitempty"`
 }
 
 // planned is a change to a table before it is made.
 type planned struct {
-	api    mapping.API
-	exists bool
-	plan   plan.Plan
-	apply  func(ctx context.Context, into *adminclient.Applied) error // as planned, or not at all
+	api     mapping.API
+	exists  bool
+	plan    plan.Plan
+	openapi *openAPIJSON                                               // what the document was made of, if it was
+	apply   func(ctx context.Context, into *adminclient.Applied) error // as planned, or not at all
 }
 
 func (p *program) plan(ctx context.Context, a applied, file string) error {
@@ -261,7 +263,7 @@ func parsedSnapshot(d *document) (store.Snapshot, error) {
 // carryOut shows a plan, asks, and has it applied.
 func (p *program) carryOut(ctx context.Context, c *connection, change planned, w writes) error {
 	registered := false
-	out := planJSON{ARN: change.api.ARN, Stage: change.api.Stage, Registered: &registered, Plan: change.plan}
+	out := planJSON{ARN: change.api.ARN, Stage: change.api.Stage, Registered: &registered, OpenAPI: change.openapi, Plan: change.plan}
 	if !w.json {
 		if err := p.printPlan(change); err != nil {
 			return err

@@ -173,7 +173,7 @@ tokens. This command runs all of it on one machine and edits permission tables.
 	root.SetErr(p.stderr)
 	root.AddCommand(
 		p.devCommand(), p.tokenCommand(), p.importCommand(), p.explainCommand(), p.lintCommand(), p.migrateCommand(),
-		p.exportCommand(), p.planCommand(), p.applyCommand(), p.auditCommand(), p.restoreCommand(), p.permissionsCommand(),
+		p.exportCommand(), p.planCommand(), p.applyCommand(), p.auditCommand(), p.restoreCommand(), p.permissionsCommand(), p.routesCommand(), p.apisCommand(), p.driftCommand(),
 		p.whoCanCommand(), p.whatCanCommand(), p.testCommand(), p.revokeCommand(), p.unrevokeCommand(), p.revocationsCommand(), p.waitCommand(),
 	)
 	return root
