@@ -339,7 +339,7 @@ func (c *Client) ChangePermission(ctx context.Context, i Item) (Added, error) {
 	path, query := permissionPath(i)
 	body, err := json.Marshal(struct {
 		Description string  `json:"description"`
-		ExpiresAt   *string `json:"expiresAt,omitempty"`
+		ExpiresAt   *string `json:"expiresAt"` // null is "never", and must be said
 	}{i.Description, orNil(i.ExpiresAt)})
 	if err != nil {
 		return Added{}, err

@@ -75,14 +75,14 @@ func (p *Problem) Error() string {
 	out := &strings.Builder{}
 	fmt.Fprintf(out, "the admin API answers %d: %s", p.Status, clean(text))
 	for _, e := range p.Errors {
-		out.WriteString("\n  ")
-		if e.Location != "" {
-			out.WriteString(clean(strings.TrimPrefix(e.Location, "body.")) + " ")
-		}
+		where := clean(strings.TrimPrefix(e.Location, "body."))
 		if e.Value != nil {
-			fmt.Fprintf(out, "%q", fmt.Sprint(e.Value))
+			where = strings.TrimSpace(where + " " + strconv.Quote(fmt.Sprint(e.Value)))
 		}
-		fmt.Fprintf(out, ": %s", clean(e.Message))
+		if where != "" {
+			where += ": "
+		}
+		out.WriteString("\n  " + where + clean(e.Message))
 	}
 	if p.Outage() && p.RequestID != "" {
 		fmt.Fprintf(out, " (request id %s)", clean(p.RequestID))

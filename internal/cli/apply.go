@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -290,7 +291,10 @@ func (p *program) carryOut(ctx context.Context, c *connection, change planned, w
 		}
 	}
 	var result adminclient.Applied
-	if err := change.apply(p.watched(ctx), &result); err != nil {
+	progress := p.progress("items written", time.Now)
+	err := change.apply(store.WithProgress(ctx, progress.show), &result)
+	progress.end()
+	if err != nil {
 		return notApplied(err)
 	}
 	registered, out.Applied = !change.exists, &result
@@ -298,7 +302,7 @@ func (p *program) carryOut(ctx context.Context, c *connection, change planned, w
 	if w.json {
 		return printJSON(p.stdout, out)
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s %s: %d added, %d changed, %d removed, %d unchanged, revision %s\n",
+	_, err = fmt.Fprintf(p.stdout, "%s %s: %d added, %d changed, %d removed, %d unchanged, revision %s\n",
 		change.api.ARN, change.api.Stage, result.Added, result.Updated, result.Removed, result.Unchanged, result.Revision)
 	return err
 }
@@ -345,13 +349,18 @@ func (p *program) mayAsk(w writes, file string) error {
 	return nil
 }
 
+// isTerminal reports whether a person is at the other end.
 func isTerminal(v any) bool {
 	f, ok := v.(*os.File)
 	if !ok {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	nowhere, err := os.Stat(os.DevNull) // a character device, too
+	return err != nil || !os.SameFile(info, nowhere)
 }
 
 // confirm asks; anything but yes is no.
@@ -366,6 +375,3 @@ func (p *program) confirm(question string) error {
 	}
 	return negative(errors.New("nothing was written"))
 }
-
-// watched has long work of a store show how far it is.
-func (p *program) watched(ctx context.Context) context.Context { return ctx }

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"scopegate/internal/yamljson"
@@ -194,4 +196,37 @@ func (d *document) over(stored []byte) error {
 	d.set("arn", d.api.ARN)
 	d.set("stage", d.api.Stage)
 	return nil
+}
+
+// sort puts permissions in the order in which people look for them, whatever their
+// ids are: so a file under version control changes where the table does.
+func (d *document) sort() error {
+	var raw []json.RawMessage
+	if err := json.Unmarshal(d.members["permissions"], &raw); err != nil {
+		return err
+	}
+	type entry struct {
+		mapping.Permission
+		raw json.RawMessage
+	}
+	list := make([]entry, len(raw))
+	for i, one := range raw {
+		permission, err := mapping.ParsePermission(one)
+		if err != nil {
+			return err
+		}
+		list[i] = entry{permission, one}
+	}
+	slices.SortStableFunc(list, func(a, b entry) int {
+		return cmp.Or(
+			cmp.Compare(a.Resource.String(), b.Resource.String()), cmp.Compare(a.Verb, b.Verb),
+			cmp.Compare(a.Requires.String(), b.Requires.String()), bytes.Compare(a.raw, b.raw),
+		)
+	})
+	for i, one := range list {
+		raw[i] = one.raw
+	}
+	b, err := json.Marshal(raw)
+	d.members["permissions"] = b
+	return err
 }

@@ -73,6 +73,9 @@ func (p *program) export(ctx context.Context, e exported) error {
 	if err := d.become(api.ARN, api.Stage, e.to); err != nil {
 		return negative(err)
 	}
+	if err := d.sort(); err != nil {
+		return fmt.Errorf("read the table's document: %w", err)
+	}
 	var out bytes.Buffer
 	if err := json.Indent(&out, d.text(), "", "  "); err != nil {
 		return fmt.Errorf("write the document: %w", err)

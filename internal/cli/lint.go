@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,7 +142,7 @@ func (p *program) lint(ctx context.Context, l linted, args []string) error {
 		tables[i].Complete = tables[i].Complete || l.complete
 	}
 	o := lintOptions(settings, cmp.Or(l.maxBytes, settings.PolicyMaxBytes), time.Now())
-	progress := p.progress(time.Now)
+	progress := p.progress("policies", time.Now)
 	o.Progress = progress.show
 	out := lintJSON{Tables: []lint.Result{}}
 	for _, t := range tables {
@@ -183,8 +182,9 @@ func lintOptions(s config.Settings, maxBytes int, now time.Time) lint.Options {
 	return o
 }
 
-// progress tells a person who waits how many policies are made.
+// progress tells a person who waits how far long work is.
 type progress struct {
+	what        string    // is counted
 	to          io.Writer // nil if nobody watches
 	now         func() time.Time
 	begin, last time.Time
@@ -197,12 +197,10 @@ const (
 	progressEvery = 200 * time.Millisecond
 )
 
-func (p *program) progress(now func() time.Time) *progress {
-	w := &progress{now: now, begin: now()}
-	if f, ok := p.stderr.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			w.to = f
-		}
+func (p *program) progress(what string, now func() time.Time) *progress {
+	w := &progress{what: what, now: now, begin: now()}
+	if isTerminal(p.stderr) {
+		w.to = p.stderr
 	}
 	return w
 }
@@ -213,7 +211,7 @@ func (w *progress) show(done, of int) {
 		return
 	}
 	w.last, w.shown = now, true
-	fmt.Fprintf(w.to, "\r\x1b[K%d of %d policies", done, of)
+	fmt.Fprintf(w.to, "\r\x1b[K%d of %d %s", done, of, w.what)
 }
 
 // end wipes the line away.

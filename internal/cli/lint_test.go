@@ -111,7 +111,7 @@ func TestProgressIsNotWrittenIntoAFile(t *testing.T) {
 	}
 	defer f.Close()
 	for _, p := range []*program{{stderr: f}, {stderr: &bytes.Buffer{}}} {
-		if w := p.progress(time.Now); w.to != nil {
+		if w := p.progress("policies", time.Now); w.to != nil {
 			t.Errorf("it is written to %T", w.to)
 		}
 	}
