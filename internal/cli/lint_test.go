@@ -82,7 +82,7 @@ func TestADocumentIsReadExactly(t *testing.T) {
 func TestProgressIsShownToAPersonWhoWaits(t *testing.T) {
 	var shown bytes.Buffer
 	now := tabletest.Now
-	w := &progress{to: &shown, now: func() time.Time { return now }, begin: now}
+	w := &progress{what: "policies", to: &shown, now: func() time.Time { return now }, begin: now}
 	step := func(later time.Duration, done int, want string) {
 		t.Helper()
 		now = now.Add(later)
