@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 // basePath is what stands in front of every path. The base path of an address of
 // API Gateway's own is the stage, which is no part of a route.
-func (r *reader) basePath(servers openapi3.Servers, path string) (string, error) {
+func (r *reader) basePath(servers openapi3.Servers) (string, error) {
 	var bases []string
 	for _, s := range servers {
 		base, err := pathOf(s)
@@ -28,7 +29,7 @@ func (r *reader) basePath(servers openapi3.Servers, path string) (string, error)
 	names := short(strings.Join(bases, ", "))
 	switch {
 	case r.BasePath != Prepend:
-		r.notes = append(r.notes, Problem{Path: path, Kind: Server, What: names, Why: "the servers' base path is not part of the routes (with the option base path prepend it is)"})
+		r.note("", "", Server, names, "the servers' base path is not part of the routes (with the option base path prepend it is)")
 		return "", nil
 	case len(bases) > 1:
 		return "", fmt.Errorf("read OpenAPI: servers: have several base paths (%s): which to prepend is not guessed", names)
@@ -38,7 +39,7 @@ func (r *reader) basePath(servers openapi3.Servers, path string) (string, error)
 
 // ownServers notes that a path or an operation has servers of its own.
 func (r *reader) ownServers(path, method string) {
-	r.notes = append(r.notes, Problem{Path: path, Method: method, Kind: Server, What: "servers", Why: "has servers of its own; it is taken for a route of this API all the same"})
+	r.note(path, method, Server, "servers", "has servers of its own; it is taken for a route of this API all the same")
 }
 
 // pathOf is the base path of a server, its variables at their defaults.
@@ -49,12 +50,12 @@ func pathOf(s *openapi3.Server) (string, error) {
 			address = strings.ReplaceAll(address, "{"+name+"}", v.Default)
 		}
 	}
-	u, err := url.Parse(address)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("is no URL")
-	case strings.Contains(u.Host, ".execute-api."):
+	if strings.Contains(address, ".execute-api.") {
 		return "", nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || strings.ContainsAny(address, "{}") {
+		return "", errors.New("is no URL, or has a variable without a default")
 	}
 	if base := strings.Trim(u.Path, "/"); base != "" {
 		return "/" + base, nil

@@ -18,7 +18,10 @@ func (r *reader) result() (Result, error) {
 		return byShape(a.resource, b.resource, a.verb, b.verb)
 	})
 	d := r.document
-	out := Result{Title: d.title, Version: d.version, Kind: d.kind, API: r.API, Unexpressed: r.problems, Notes: r.notes, Complete: len(r.problems) == 0}
+	out := Result{
+		Title: d.title, Version: d.version, Kind: d.kind, API: r.API, Complete: len(r.problems) == 0,
+		Unexpressed: append([]Problem{}, r.problems...), Notes: append([]Problem{}, r.notes...), // never null in JSON
+	}
 	for _, one := range routes {
 		needs := one.needs
 		if len(needs) == 0 {
@@ -68,8 +71,8 @@ func (r *reader) merge() []operation {
 		}
 		first := &out[i]
 		what := fmt.Sprintf("%s and %s", short(first.path), short(one.path))
-		if slices.Equal(first.needs, one.needs) && first.unread == one.unread {
-			r.notes = append(r.notes, Problem{Path: one.path, Method: string(one.verb), Kind: Conflict, What: what, Why: "are one route for API Gateway; both require the same"})
+		if slices.Equal(first.needs, one.needs) && !first.unread && !one.unread {
+			r.note(one.path, string(one.verb), Conflict, what, "are one route for API Gateway; both require the same")
 			continue
 		}
 		first.needs, first.unread = nil, true
@@ -99,7 +102,7 @@ func (r *reader) spread(all []operation) []operation {
 			place.resource, _ = resourceOf(path)
 			out = append(out, place.besides(own[place.resource.Shape()], false)...)
 		}
-		r.notes = append(r.notes, Problem{Path: defaultRoute, Kind: BadPath, What: "$default", Why: "is taken as ANY / and ANY /{proxy+}, for what these paths do not declare themselves"})
+		r.note(defaultRoute, "", BadPath, "$default", "is taken as ANY / and ANY /{proxy+}, for what these paths do not declare themselves")
 	}
 	return out
 }

@@ -54,6 +54,10 @@ type Options struct {
 	// such routes are registered: nobody may call them through Scopegate.
 	Authenticated bool
 	BasePath      BasePath
+	// BearerScopes takes the names that a requirement gives a bearer scheme for
+	// scopes. OpenAPI 3.0 allows none there and 3.1 leaves open what they mean;
+	// public documents write their scopes so.
+	BearerScopes bool
 	// ScopePrefix is taken from the front of scopes that begin with it: documents
 	// for Entra often name scopes as they are asked for ("api://orders/read"),
 	// while tokens hold the last part alone.
@@ -151,7 +155,7 @@ func Read(b []byte, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r := &reader{Options: o, document: d}
+	r := &reader{Options: o, document: d, tried: map[string]error{}}
 	if err := r.read(); err != nil {
 		return Result{}, err
 	}

@@ -22,7 +22,8 @@ type reader struct {
 	operations []operation
 	problems   []Problem
 	notes      []Problem
-	entries    int // permissions, problems and notes
+	entries    int              // permissions, problems and notes
+	tried      map[string]error // scopes
 }
 
 // reading is what security says.
@@ -43,7 +44,7 @@ type operation struct {
 func (r *reader) read() error {
 	r.problems, r.notes = r.document.problems, r.document.notes
 	r.entries = len(r.problems) + len(r.notes)
-	base, err := r.basePath(r.document.doc.Servers, "")
+	base, err := r.basePath(r.document.doc.Servers)
 	if err != nil {
 		return err
 	}
@@ -103,6 +104,9 @@ func (r *reader) operation(path, method string, op *openapi3.Operation) error {
 		r.problems = append(r.problems, Problem{Path: path, Method: method, Kind: BadPath, What: short(path), Why: why})
 		return r.spend(1)
 	}
+	if resource.TrailingSlash() {
+		r.note(path, method, BadPath, path, "ends in /, which makes another route than the one without; a REST API has no such route")
+	}
 	one := operation{path: path, verb: mapping.Verb(method), resource: resource}
 	if _, one.unread = op.Extensions[unread]; !one.unread {
 		says := r.security(op)
@@ -130,6 +134,10 @@ func (r *reader) security(op *openapi3.Operation) reading {
 	return *r.inherited
 }
 
+func (r *reader) note(path, method string, kind ProblemKind, what, why string) {
+	r.notes = append(r.notes, Problem{Path: path, Method: method, Kind: kind, What: short(what), Why: why})
+}
+
 func (r *reader) spend(n int) error {
 	r.entries += n
 	if r.entries > MaxEntries {
@@ -150,33 +158,43 @@ func (r *reader) report(path, method string, found []finding, nobody bool) {
 	}
 }
 
-// usable leaves out what no permission may require, and lists it.
+// usable leaves out what no permission may require, and lists it. Whether one may
+// does not depend on the route, so each is tried once.
 func (r *reader) usable(one operation, needs []need) []need {
 	var good []need
 	for _, n := range needs {
-		if _, err := r.permission(one.verb, one.resource, n, false); err != nil {
-			for _, f := range mapping.Faults(err) {
-				r.problems = append(r.problems, Problem{Path: one.path, Method: string(one.verb), Kind: Scope, What: short(n.scope), Why: f.Error(), Registered: true})
-			}
-			continue
+		fault, tried := r.tried[n.scope]
+		if !tried {
+			_, fault = r.permission(mapping.Any, mapping.Resource{}, n, false)
+			r.tried[n.scope] = fault
 		}
-		good = append(good, n)
+		for _, f := range mapping.Faults(fault) {
+			r.problems = append(r.problems, Problem{Path: one.path, Method: string(one.verb), Kind: Scope, What: short(n.scope), Why: f.Error(), Registered: true})
+		}
+		if fault == nil {
+			good = append(good, n)
+		}
 	}
 	return good
 }
 
+// wire is a permission as it is written.
+type wire struct {
+	ARN           string       `json:"arn"`
+	Stage         string       `json:"stage"`
+	HTTPVerb      mapping.Verb `json:"httpVerb"`
+	Resource      string       `json:"resource"`
+	Scope         string       `json:"scope,omitempty"`
+	Authenticated bool         `json:"authenticated,omitempty"`
+	Registered    bool         `json:"registered,omitempty"`
+}
+
 // permission makes one as every other is made: from the wire format.
 func (r *reader) permission(v mapping.Verb, resource mapping.Resource, n need, registered bool) (mapping.Permission, error) {
-	wire := dict{"arn": r.API.ARN, "stage": r.API.Stage, "httpVerb": v, "resource": resource.String()}
-	switch {
-	case registered:
-		wire["registered"] = true
-	case n.authenticated:
-		wire["authenticated"] = true
-	default:
-		wire["scope"] = n.scope
-	}
-	b, err := json.Marshal(wire)
+	b, err := json.Marshal(wire{
+		ARN: r.API.ARN, Stage: r.API.Stage, HTTPVerb: v, Resource: resource.String(),
+		Scope: n.scope, Authenticated: n.authenticated, Registered: registered,
+	})
 	if err != nil {
 		return mapping.Permission{}, err
 	}

@@ -147,10 +147,10 @@ func (r *reader) part(name string, scopes []string) part {
 		return r.tokenPart(what, scopes, r.AnyOf)
 	case scheme.Type == "apiKey":
 		return part{found: []finding{{kind: Security, what: what, why: "is an API key, which Scopegate does not check (API Gateway does, with a usage plan)"}}}
-	case scheme.Type == "http" && strings.EqualFold(scheme.Scheme, "bearer") && len(scopes) == 0:
-		return part{token: true}
+	case scheme.Type == "http" && strings.EqualFold(scheme.Scheme, "bearer") && (len(scopes) == 0 || r.BearerScopes):
+		return r.tokenPart(what, scopes, r.AnyOf)
 	case scheme.Type == "http" && strings.EqualFold(scheme.Scheme, "bearer"):
-		return blocked(what, "names roles of a scheme that has no scopes; OpenAPI leaves open what they mean")
+		return blocked(what, "names something of a scheme that has no scopes (with the option bearer scopes they are taken for scopes)")
 	}
 	return blocked(what, fmt.Sprintf("is of type %s, which Scopegate does not check", strings.TrimSpace(scheme.Type+" "+scheme.Scheme)))
 }

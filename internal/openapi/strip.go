@@ -36,6 +36,7 @@ type stripper struct {
 	problems   []Problem
 	notes      []Problem
 	operations int
+	unknown    bool // the document's own security could not be read
 }
 
 type dict = map[string]any
@@ -47,13 +48,15 @@ func prepare(root *node) (*stripped, error) {
 		return nil, err
 	}
 	out := dict{"info": dict{"title": root.get("info").textOf("title"), "version": "1"}}
-	if out["paths"], err = s.paths(); err != nil {
-		return nil, err
-	}
 	if at := root.get("security"); at != nil {
 		if out["security"], err = securityOf(at); err != nil {
-			return nil, fmt.Errorf("read OpenAPI: security: %w", err)
+			delete(out, "security")
+			s.unknown = true
+			s.problem("", "", BadShape, "security", err.Error()+"; operations without security of their own are nobody's")
 		}
+	}
+	if out["paths"], err = s.paths(); err != nil {
+		return nil, err
 	}
 	load := s.three
 	if v2 {

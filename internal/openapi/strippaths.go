@@ -113,47 +113,44 @@ func (s *stripper) target(ref string) *node {
 // operation strips one operation. Where its security cannot be read, the route
 // stays and is nobody's.
 func (s *stripper) operation(path string, m member, out dict) {
-	method := verbOf(m.name)
-	if _, there := out[m.name]; there {
-		s.unreadable(path, method, Conflict, "$ref", "the path item declares the method itself and by $ref")
-		out[m.name] = dict{unread: true}
-		return
-	}
 	one := dict{}
+	_, twice := out[m.name]
 	out[m.name] = one
-	n := m.value
-	switch {
-	case n.kind != object:
-		s.unreadable(path, method, BadShape, "operation", "must be an object")
-		one[unread] = true
-		return
-	case n.get("$ref") != nil:
-		s.unreadable(path, method, BadReference, "$ref "+n.textOf("$ref"), "an operation's $ref is not followed: OpenAPI has none there (bundle the document into one file first)")
+	if kind, what, why := fault(m.value, twice); why != "" {
+		s.problems = append(s.problems, Problem{Path: path, Method: verbOf(m.name), Kind: kind, What: short(what), Why: why, Registered: true})
 		one[unread] = true
 		return
 	}
-	if auth := n.get("x-amazon-apigateway-auth").textOf("type"); strings.EqualFold(auth, "AWS_IAM") {
-		s.unreadable(path, method, Security, "x-amazon-apigateway-auth "+auth, "API Gateway checks an AWS signature, no token is asked for")
+	if at := m.value.get("security"); at != nil {
+		one["security"], _ = securityOf(at) // fault has seen that it can be read
+	} else if s.unknown {
 		one[unread] = true
-		return
 	}
-	if at := n.get("security"); at != nil {
-		security, err := securityOf(at)
-		if err != nil {
-			s.unreadable(path, method, BadShape, "security", err.Error())
-			one[unread] = true
-			return
-		}
-		one["security"] = security
-	}
-	if servers := s.servers(path, n.get("servers")); servers != nil {
+	if servers := s.servers(path, m.value.get("servers")); servers != nil {
 		one["servers"] = servers
 	}
 }
 
-func (s *stripper) unreadable(path, method string, kind ProblemKind, what, why string) {
-	s.problem(path, method, kind, what, why)
-	s.problems[len(s.problems)-1].Registered = true
+// fault says why the security of an operation cannot be known; why is "" where
+// it can.
+func fault(n *node, twice bool) (kind ProblemKind, what, why string) {
+	auth := n.get("x-amazon-apigateway-auth").textOf("type")
+	switch {
+	case twice:
+		return Conflict, "$ref", "the path item declares the method itself and by $ref"
+	case n.kind != object:
+		return BadShape, "operation", "must be an object"
+	case n.get("$ref") != nil:
+		return BadReference, "$ref " + n.textOf("$ref"), "an operation's $ref is not followed: OpenAPI has none there (bundle the document into one file first)"
+	case strings.EqualFold(auth, "AWS_IAM"):
+		return Security, "x-amazon-apigateway-auth " + auth, "API Gateway checks an AWS signature, no token is asked for"
+	}
+	if at := n.get("security"); at != nil {
+		if _, err := securityOf(at); err != nil {
+			return BadShape, "security", err.Error()
+		}
+	}
+	return "", "", ""
 }
 
 func verbOf(name string) string {
