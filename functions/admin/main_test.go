@@ -287,6 +287,21 @@ func TestTheCompiledFunctionServesEveryShape(t *testing.T) {
 	}
 }
 
+// TestTwoTokensAreNotChosenFrom, in whatever way API Gateway hands them on.
+func TestTwoTokensAreNotChosenFrom(t *testing.T) {
+	w := start(t)
+	for name, event := range map[string]string{
+		"rest": `{"httpMethod":"GET","path":"/v1/permissions","requestContext":{},"multiValueHeaders":{"Authorization":["Bearer @","Bearer @"]},"headers":{"Authorization":"Bearer @"}}`,
+		"1.0":  `{"version":"1.0","httpMethod":"GET","path":"/v1/permissions","requestContext":{},"multiValueHeaders":{"authorization":["Bearer @"],"Authorization":["Bearer @"]}}`,
+		"2.0":  `{"version":"2.0","rawPath":"/v1/permissions","requestContext":{"http":{"method":"GET"}},"headers":{"authorization":"Bearer @,Bearer @"}}`,
+	} {
+		out, err := w.Invoke(t.Context(), []byte(strings.ReplaceAll(event, "@", w.admin)))
+		if err != nil || !strings.Contains(string(out), `"statusCode":401`) {
+			t.Errorf("%s: %s, %v", name, out, err)
+		}
+	}
+}
+
 // queueEvent is an event of the queue with these messages.
 func queueEvent(t *testing.T, bodies ...string) []byte {
 	t.Helper()

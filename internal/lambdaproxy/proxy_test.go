@@ -133,6 +133,16 @@ func TestPathsAreReadAsTheyCome(t *testing.T) {
 	}
 }
 
+// TestAnEncodedSlashStaysInItsParameter: a principal's id may hold one.
+func TestAnEncodedSlashStaysInItsParameter(t *testing.T) {
+	var got string
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /v1/revocations/{id}", func(_ http.ResponseWriter, r *http.Request) { got = r.PathValue("id") })
+	if a := invoke(t, &lambdaproxy.Proxy{Handler: mux}, restEvent); a.StatusCode != 200 || got != "a.example:x/y" {
+		t.Errorf("%q, %+v", got, a)
+	}
+}
+
 // TestSeveralValuesStaySeveral, however their names are written.
 func TestSeveralValuesStaySeveral(t *testing.T) {
 	for _, headers := range []string{
