@@ -10,7 +10,7 @@
 // (both observed by users, not documented). So whatever looks like an escape is
 // read as one, in every shape, and the rest as it stands: behind an HTTP API a
 // "/" within a path parameter has to be sent as %252F, and a literal "%41" cannot
-// be sent.
+// be sent. The base path of a custom domain is not taken away.
 package lambdaproxy
 
 import (
