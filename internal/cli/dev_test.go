@@ -19,6 +19,7 @@ import (
 
 	"scopegate/internal/cli"
 	"scopegate/internal/dev"
+	"scopegate/internal/idp"
 )
 
 var tries = regexp.MustCompile(`(?m)^  (\S.*)\n    (\S.*)$`)
@@ -182,6 +183,12 @@ func TestATokenIsPrintedAloneAndExplained(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(text), &x); err != nil || code != cli.OK || x.Decision != "allow" || x.Reason != "held_route" || len(x.Held) != 1 {
 		t.Errorf("explain --json: %v, exit code %d: %s", err, code, text)
+	}
+	if out, errs, code := scopegate(t, "", "revoke", "--dev", ready.AdminURL, ready.Tenant+":"+idp.DefaultObjectID); code != cli.OK {
+		t.Errorf("revoke: exit code %d, printed %q, said %q", code, out, errs)
+	}
+	if text, code := explain(raw); code != cli.Negative || !strings.Contains(text, "UNAUTHORIZED  GET /orders/7  (revoked)") {
+		t.Errorf("a revoked caller's token: exit code %d: %s", code, text)
 	}
 	if _, errs, code := scopegate(t, "", "token", "--issuer", ready.IssuerURL, "--claims", "["); code != cli.Negative || !strings.Contains(errs, "claims: must be a JSON object") {
 		t.Errorf("bad claims: exit code %d, said %q", code, errs)

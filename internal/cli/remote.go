@@ -133,6 +133,30 @@ func (r *remote) Commit(ctx context.Context, c store.Change) (store.Meta, error)
 	return store.Meta{API: c.API, Revision: revision}, err
 }
 
+// RevocationsRevision and Revocations implement store.RevocationReader. The admin
+// API tells admins alone whose tokens were revoked: for others none are known.
+func (r *remote) RevocationsRevision(context.Context) (store.Revision, error) {
+	return store.Revision{}, nil // what is read once is never compared
+}
+
+func (r *remote) Revocations(ctx context.Context) (store.Revocations, error) {
+	list, err := r.client.Revocations(ctx)
+	var p *adminclient.Problem
+	if errors.As(err, &p) && p.Status == http.StatusForbidden {
+		return store.Revocations{}, nil
+	}
+	if err != nil {
+		return store.Revocations{}, asStore(err)
+	}
+	var all store.Revocations
+	for _, one := range list {
+		all.List = append(all.List, store.Revocation{PrincipalID: one.PrincipalID, At: one.At, Until: one.Until, Reason: one.Reason, By: one.By})
+	}
+	return all, nil
+}
+
+var _ store.RevocationReader = (*remote)(nil)
+
 // asStore gives a problem the class that the store's errors have.
 func asStore(err error) error {
 	var p *adminclient.Problem

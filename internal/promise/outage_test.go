@@ -18,7 +18,7 @@ func revoked(w *world) flush.Result { return changes[0].make(w) }
 // moment, it takes the ten seconds that API Gateway waits for an authorizer.
 func TestAnAnswerUnderWayIsForgottenToo(t *testing.T) {
 	for _, o := range []options{{}, {noSecond: true}} {
-		w, caller := allowed(t, o)
+		w, caller := allowed(t, o, changes[1])
 		w.at(changedAt)
 		removed(w)
 		w.at(cacheTTL - time.Second)
@@ -57,7 +57,7 @@ func TestAnAnswerUnderWayIsForgottenToo(t *testing.T) {
 // answers after the second flush, API Gateway keeps for its TTL. This is what
 // README says lengthens the promise.
 func TestAnInstanceThatCannotReadItsTableAnswersFromItForMaxStale(t *testing.T) {
-	w, caller := allowed(t, options{})
+	w, caller := allowed(t, options{}, changes[1])
 	w.at(changedAt)
 	removed(w)
 	w.instances[1].noTables.Store(true)
@@ -89,7 +89,7 @@ func TestAnInstanceCutOffFromTheStoreAnswersForAMinuteAtMost(t *testing.T) {
 		"from revocations alone, a permission is gone": {removed, false, http.StatusForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, caller := allowed(t, options{})
+			w, caller := allowed(t, options{}, changes[1])
 			w.at(changedAt)
 			c.make(w)
 			b := w.instances[1]

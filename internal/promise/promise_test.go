@@ -21,7 +21,8 @@ const table = "/v1/apis/rz8w6b1ik2/dev"
 type change struct {
 	name   string
 	make   func(*world) flush.Result
-	status int // of the caller's requests afterwards
+	status int          // of the caller's requests afterwards
+	before func(*world) // what was there before the caller's permission; may be nil
 }
 
 // permission is the path of the only permission.
@@ -38,15 +39,15 @@ var changes = []change{
 			clear(r)
 			r["reason"] = "left"
 		})
-	}, http.StatusUnauthorized},
+	}, http.StatusUnauthorized, nil},
 	{"remove the permission", func(w *world) flush.Result {
 		return w.edit(http.MethodDelete, w.permission(), nil)
-	}, http.StatusForbidden},
+	}, http.StatusForbidden, nil},
 	{"shorten expiresAt", func(w *world) flush.Result {
 		return w.edit(http.MethodPut, w.permission(), func(p map[string]any) {
 			p["expiresAt"] = w.now().Add(2 * time.Second).Format(time.RFC3339)
 		})
-	}, http.StatusForbidden},
+	}, http.StatusForbidden, nil},
 	{"replace the document", func(w *world) flush.Result {
 		return w.edit(http.MethodPut, table+"/document", func(d map[string]any) {
 			p := d["permissions"].([]any)[0].(map[string]any)
@@ -59,10 +60,18 @@ var changes = []change{
 			}
 			p["scope"] = "orders.admin"
 		})
-	}, http.StatusForbidden},
+	}, http.StatusForbidden, nil},
 	{"delete the API", func(w *world) flush.Result {
 		return w.edit(http.MethodDelete, table, nil)
-	}, http.StatusForbidden},
+	}, http.StatusForbidden, nil},
+	{"restore an earlier table", func(w *world) flush.Result {
+		list, err := w.store.Audit(w.t.Context(), api, "", 2)
+		w.must(err)
+		return w.edit(http.MethodPost, table+"/restore", func(r map[string]any) {
+			clear(r)
+			r["revision"] = list[1].After.String()
+		})
+	}, http.StatusForbidden, func(w *world) { w.permit("orders.admin") }},
 	{"trust another tenant", func(w *world) flush.Result {
 		return w.edit(http.MethodPut, table, func(a map[string]any) {
 			for name := range a {
@@ -72,7 +81,7 @@ var changes = []change{
 			}
 			a["trust"] = []any{map[string]any{"tenant": "9188040d-6c67-4c5b-b112-36a304b66dad", "audiences": []string{w.provider.Audience()}}}
 		})
-	}, http.StatusForbidden},
+	}, http.StatusForbidden, nil},
 }
 
 // When the change is made, and when the other instance is asked: between the
@@ -86,9 +95,12 @@ const (
 
 // allowed brings caller and bystander to both gateways: the caller is allowed and
 // kept, and both instances have the table.
-func allowed(t *testing.T, o options) (w *world, caller string) {
+func allowed(t *testing.T, o options, c change) (w *world, caller string) {
 	t.Helper()
 	w = newWorld(t, o)
+	if c.before != nil {
+		c.before(w)
+	}
 	w.grant()
 	caller = w.caller(1)
 	w.want("before the change", 0, caller, http.StatusOK)
@@ -118,7 +130,7 @@ func (w *world) never(caller string, status int) {
 func TestAfterEffectiveByNoRequestIsAllowed(t *testing.T) {
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
-			w, caller := allowed(t, options{})
+			w, caller := allowed(t, options{}, c)
 			w.at(changedAt)
 			result := c.make(w)
 			if result.Flush != "scheduled" || result.EffectiveBy == nil || !result.EffectiveBy.Equal(epoch.Add(promised)) {
@@ -139,7 +151,7 @@ func TestAfterEffectiveByNoRequestIsAllowed(t *testing.T) {
 func TestWithoutTheSecondFlushTheOldAnswerStaysForTheAuthorizersTTL(t *testing.T) {
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
-			w, caller := allowed(t, options{noSecond: true})
+			w, caller := allowed(t, options{noSecond: true}, c)
 			w.at(changedAt)
 			c.make(w)
 			w.at(askedAt)
@@ -161,7 +173,7 @@ func TestTheFlushAtOnceIsWhatEndsAccessBeforeThat(t *testing.T) {
 	for _, c := range changes {
 		for _, noFirst := range []bool{false, true} {
 			t.Run(c.name+map[bool]string{false: "", true: ", without it"}[noFirst], func(t *testing.T) {
-				w, caller := allowed(t, options{})
+				w, caller := allowed(t, options{}, c)
 				w.at(changedAt)
 				w.client.deaf.Store(noFirst)
 				c.make(w)
@@ -185,7 +197,7 @@ func TestAnAdminThatDiesBeforeItsAnswerKeepsThePromise(t *testing.T) {
 	for _, c := range changes {
 		for _, noSecond := range []bool{false, true} {
 			t.Run(c.name+map[bool]string{false: "", true: ", without the second flush"}[noSecond], func(t *testing.T) {
-				w, caller := allowed(t, options{dies: true, noSecond: noSecond})
+				w, caller := allowed(t, options{dies: true, noSecond: noSecond}, c)
 				w.at(changedAt)
 				c.make(w)
 				if n := w.client.flushes.Load(); n != 0 {
@@ -207,7 +219,7 @@ func TestAnAdminThatDiesBeforeItsAnswerKeepsThePromise(t *testing.T) {
 
 // TestOtherCallersGoOn: a flush costs them one more call of the authorizer.
 func TestOtherCallersGoOn(t *testing.T) {
-	w, caller := allowed(t, options{})
+	w, caller := allowed(t, options{}, changes[0])
 	other := w.caller(2)
 	w.at(changedAt)
 	changes[0].make(w)
