@@ -97,12 +97,27 @@ func (f *failing) Commit(ctx context.Context, c store.Change) (store.Meta, error
 	return f.Store.Commit(ctx, c)
 }
 
+func (f *failing) Revocations(ctx context.Context) (store.Revocations, error) {
+	if f.err != nil {
+		return store.Revocations{}, f.err
+	}
+	return f.Store.Revocations(ctx)
+}
+
+func (f *failing) Revoke(ctx context.Context, c store.RevocationChange) (store.Revision, error) {
+	if f.err != nil {
+		return store.Revision{}, f.err
+	}
+	return f.Store.Revoke(ctx, c)
+}
+
 type server struct {
 	http.Handler
 	store *failing
 }
 
-func newServer(t testing.TB) server {
+// newServer makes one; set may change its configuration.
+func newServer(t testing.TB, set ...func(*admin.Config)) server {
 	t.Helper()
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "db"))
 	if err != nil {
@@ -114,10 +129,14 @@ func newServer(t testing.TB) server {
 		}
 	})
 	f := &failing{Store: s}
-	h, err := admin.New(admin.Config{
+	c := admin.Config{
 		Store: f, Verifier: known, Scope: "S", Role: "R", Log: zap.NewNop(),
 		Now: func() time.Time { return epoch }, Flusher: flush.Off{},
-	})
+	}
+	for _, change := range set {
+		change(&c)
+	}
+	h, err := admin.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}

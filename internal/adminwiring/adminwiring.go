@@ -17,6 +17,7 @@ import (
 	"scopegate/admin"
 	"scopegate/authorizer"
 	"scopegate/internal/config"
+	"scopegate/internal/explain"
 	"scopegate/internal/flush"
 	"scopegate/internal/lambdaproxy"
 	"scopegate/internal/plan"
@@ -59,7 +60,7 @@ func New(c Config) (*Parts, error) {
 	}
 	api := admin.Config{
 		Store: c.Store, Verifier: verifier, Scope: c.Settings.Admin.Scope, Role: c.Settings.Admin.Role,
-		Log: c.Log, Now: c.Now, Flusher: flush.Off{}, Policy: policyOf(c.Settings),
+		Log: c.Log, Now: c.Now, Flusher: flush.Off{}, Policy: policyOf(c.Settings), Explain: explain.Of(c.Settings),
 		RequestID: lambdaproxy.RequestID,
 	}
 	if c.Settings.JudgesCallers() {
