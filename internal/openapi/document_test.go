@@ -21,6 +21,7 @@ func TestANYStandsForTheMethodsThatAPathDoesNotDeclare(t *testing.T) {
 	want(t, read(t, schemes+"paths: {/a: {get: {security: [{oauth: [a]}]}, "+any+"}}", openapi.Options{}), []string{
 		"GET /a: scope a", "POST /a: scope b", "PUT /a: scope b", "PATCH /a: scope b", "DELETE /a: scope b", "HEAD /a: scope b", "OPTIONS /a: scope b",
 	})
+	want(t, read(t, schemes+"paths: {/a: {x-amazon-apigateway-any-method: {security: null}}}", openapi.Options{Authenticated: true}), []string{"ANY /a: registered"}, "shape ANY /a: security")
 	all := "{get: {}, put: {}, post: {}, patch: {}, delete: {}, head: {}, options: {}, " + any + "}"
 	want(t, read(t, schemes+"paths: {/a: "+all+"}", openapi.Options{}), []string{
 		"GET /a: registered", "POST /a: registered", "PUT /a: registered", "PATCH /a: registered", "DELETE /a: registered", "HEAD /a: registered", "OPTIONS /a: registered",
@@ -146,6 +147,14 @@ func TestTheBasePathIsIgnoredOrPrepended(t *testing.T) {
 			}
 			want(t, r, []string{"GET " + c.route + ": registered"})
 		})
+	}
+}
+
+func TestASlashAtTheEndIsNoted(t *testing.T) {
+	r := read(t, "openapi: 3.0.0\npaths: {/a: {get: {}}, /a/: {get: {}}}", openapi.Options{})
+	want(t, r, []string{"GET /a: registered", "GET /a/: registered"})
+	if got := problems(r.Notes); !strings.Contains(got, "path GET /a/: /a/: ends in /") {
+		t.Errorf("notes: %q", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package openapi_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,6 +79,47 @@ func TestAnExportOpensWithTheFlagWhatOurAuthorizerGuards(t *testing.T) {
 	} {
 		if !strings.Contains(got, line) {
 			t.Errorf("%q is missing in\n%s", line, got)
+		}
+	}
+}
+
+// TestWhatAFixtureMakesHasNoDrift: and each route taken out of the table is
+// found to be missing, each put into it to be too many.
+func TestWhatAFixtureMakesHasNoDrift(t *testing.T) {
+	for _, name := range []string{"northquay.yaml", "export-rest-oas30.json", "export-rest-swagger.json", "export-http.json"} {
+		r := fixture(t, name, openapi.Options{Authenticated: true})
+		whole := snapshotOf(r)
+		if report := drift(t, r, whole); len(drifts(report)) > 0 {
+			t.Errorf("%s: %v", name, drifts(report))
+		}
+		for i, missing := range r.Routes {
+			table := snapshotOf(r)
+			table.Routes = append(table.Routes[:i:i], table.Routes[i+1:]...)
+			table.Permissions = nil
+			for _, p := range r.Permissions {
+				if p.Verb != missing.Verb || p.Resource.Shape() != missing.Resource.Shape() {
+					table.Permissions = append(table.Permissions, p)
+				}
+			}
+			found := drifts(drift(t, r, table))
+			if len(found) == 0 || !strings.Contains(fmt.Sprint(found), missing.String()) {
+				t.Errorf("%s: without %s: %v", name, missing, found)
+			}
+		}
+	}
+}
+
+// BenchmarkRead reads a document of 193 operations.
+func BenchmarkRead(b *testing.B) {
+	text, err := os.ReadFile(filepath.Join("testdata", "northquay.yaml"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := openapi.Read(text, openapi.Options{API: api}); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

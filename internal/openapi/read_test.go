@@ -79,6 +79,8 @@ components:
     away: {$ref: 'schemes.yaml#/oauth'}
     custom: {type: apiKey, in: header, name: Authorization, x-amazon-apigateway-authtype: custom}
     jwt: {type: oauth2, x-amazon-apigateway-authorizer: {type: jwt}}
+    pool: {type: apiKey, x-amazon-apigateway-authtype: cognito_user_pools, x-amazon-apigateway-authorizer: {type: cognito_user_pools}}
+    odd: {type: apiKey, x-amazon-apigateway-authtype: unheardOf}
     sigv4: {type: apiKey, in: header, name: Authorization, x-amazon-apigateway-authtype: awsSigv4}
 `
 
@@ -116,6 +118,8 @@ func TestSecurityBecomesRequirements(t *testing.T) {
 		"our own authorizer names no scopes":                {security: "[{custom: []}]", permissions: []string{"registered"}, problems: []string{"names no scope"}},
 		"our own authorizer, with flag":                     {security: "[{custom: []}]", o: openapi.Options{Authenticated: true}, permissions: []string{"authenticated"}},
 		"API Gateway's JWT authorizer wants any scope":      {security: "[{jwt: [b, a]}]", permissions: []string{"scope a", "scope b"}},
+		"a Cognito authorizer wants any scope":              {security: "[{pool: [b, a]}]", permissions: []string{"scope a", "scope b"}},
+		"an authorizer of an unknown kind is nobody's":      {security: "[{odd: [a]}]", o: openapi.Options{Authenticated: true}, permissions: []string{"registered"}, problems: []string{"type unheardOf"}},
 		"an AWS signature is no token":                      {security: "[{sigv4: []}]", o: openapi.Options{Authenticated: true}, permissions: []string{"registered"}, problems: []string{"AWS signature"}},
 		"a scope with a space is not guessed":               {security: "[{oauth: [a b]}]", permissions: []string{"registered"}, problems: []string{"not the name of one scope"}},
 		"a scope that no token can hold is listed":          {security: `[{oauth: ['a"b']}, {oauth: [c]}]`, permissions: []string{"scope c"}, problems: []string{"printable ASCII"}},

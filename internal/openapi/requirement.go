@@ -136,11 +136,16 @@ func (r *reader) part(name string, scopes []string) part {
 	if scheme == nil {
 		return blocked(what, "the document defines no such security scheme")
 	}
-	switch kind := authorizerOf(scheme); {
-	case strings.EqualFold(kind, "awsSigv4"):
+	switch kind := authorizerOf(scheme); strings.ToLower(kind) {
+	case "":
+	case "awssigv4":
 		return blocked(what, "API Gateway checks an AWS signature, no token is asked for")
-	case kind != "":
-		return r.tokenPart(what, scopes, r.AnyOf || anyOfAtAWS(kind))
+	case "custom", "token", "request":
+		return r.tokenPart(what, scopes, r.AnyOf)
+	case "jwt", "cognito_user_pools":
+		return r.tokenPart(what, scopes, true)
+	default:
+		return blocked(what, fmt.Sprintf("is of API Gateway's type %s, which Scopegate does not know", kind))
 	}
 	switch {
 	case scheme.Type == "oauth2" || scheme.Type == "openIdConnect":
@@ -167,21 +172,17 @@ func (r *reader) scheme(name string) *openapi3.SecurityScheme {
 // authorizerOf is the kind of API Gateway authorizer that an exported scheme
 // stands for, "" if for none. In a REST API's export it is a scheme of type
 // apiKey with an authtype (AWS: "x-amazon-apigateway-authtype property",
-// "x-amazon-apigateway-authorizer object").
+// "x-amazon-apigateway-authorizer object"). Of the scopes that a route names, API
+// Gateway's own (jwt, cognito_user_pools) want one, not all (AWS: "Control access
+// to HTTP APIs with JWT authorizers", "Control access to REST APIs using Amazon
+// Cognito user pools as an authorizer").
 func authorizerOf(s *openapi3.SecurityScheme) string {
-	for _, extension := range []string{"x-amazon-apigateway-authorizer", "x-amazon-apigateway-authtype"} {
+	for _, extension := range []string{"x-amazon-apigateway-authtype", "x-amazon-apigateway-authorizer"} {
 		if t, ok := s.Extensions[extension].(string); ok {
 			return t
 		}
 	}
 	return ""
-}
-
-// anyOfAtAWS: of the scopes that a route names, API Gateway's own authorizers
-// want one, not all (AWS: "Control access to HTTP APIs with JWT authorizers",
-// "Control access to a REST API using Amazon Cognito user pools").
-func anyOfAtAWS(kind string) bool {
-	return strings.EqualFold(kind, "jwt") || strings.EqualFold(kind, "cognito_user_pools")
 }
 
 // tokenPart reads the scopes of a scheme whose tokens Scopegate verifies.
