@@ -302,6 +302,23 @@ func TestTwoTokensAreNotChosenFrom(t *testing.T) {
 	}
 }
 
+// TestARevocationFlushesEveryStage, also of a principal whose id holds a slash.
+func TestARevocationFlushesEveryStage(t *testing.T) {
+	w := start(t)
+	w.register(t)
+	const principal = "issuer.example:team/ada"
+	for shape, encoded := range map[string]string{"rest": "issuer.example:team%2Fada", "http-2.0": "issuer.example:team%2Fada"} {
+		a := w.ask(t, shape, request{w.admin, "PUT", "/v1/revocations/" + encoded, `{"reason":"lost laptop"}`, ""})
+		if a.StatusCode/100 != 2 || !strings.Contains(a.Body, principal) || !strings.Contains(a.Body, `"flush":"scheduled"`) {
+			t.Errorf("%s: %+v", shape, a)
+		}
+		flushed, messages := w.plane.take()
+		if !slices.Equal(flushed, []string{flushPath}) || len(messages) != 1 || strings.Contains(messages[0].MessageBody, `"arn"`) {
+			t.Errorf("%s: flushed %v, scheduled %+v", shape, flushed, messages)
+		}
+	}
+}
+
 // queueEvent is an event of the queue with these messages.
 func queueEvent(t *testing.T, bodies ...string) []byte {
 	t.Helper()
