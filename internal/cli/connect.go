@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -176,7 +175,7 @@ func (c *connection) flushed() flush.Result {
 // openStore opens a folder's or DynamoDB's tables.
 func openStore(ctx context.Context, settings config.Settings, data string, make bool) (store.Store, error) {
 	if data == "" {
-		return dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName})
+		return dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName, Quiet: true})
 	}
 	if _, err := os.Stat(filepath.Join(data, dev.DataFile)); err != nil && !make {
 		return nil, negative(fmt.Errorf("--data %q: must be a folder that scopegate dev or import has made: %w", data, err))
@@ -235,7 +234,7 @@ func (p *program) runTokenCommand(ctx context.Context, line string) (string, err
 	if err := command.Run(); err != nil {
 		return "", fmt.Errorf("run the command of --token-command: %w", err)
 	}
-	raw := strings.TrimSpace(out.String())
+	raw := strings.TrimSpace(out.kept.String())
 	if raw == "" || len(raw) > maxTokenOutput {
 		return "", fmt.Errorf("the command of --token-command must print an access token and nothing else, it prints %d bytes", out.written)
 	}
@@ -244,19 +243,17 @@ func (p *program) runTokenCommand(ctx context.Context, line string) (string, err
 
 // limited keeps the beginning of what is written.
 type limited struct {
-	bytes.Buffer
+	kept    bytes.Buffer // not embedded: its ReadFrom would read everything
 	written int
 }
 
 func (l *limited) Write(b []byte) (int, error) {
 	l.written += len(b)
-	if room := maxTokenOutput + 1 - l.Len(); room > 0 {
-		l.Buffer.Write(b[:min(room, len(b))])
+	if room := maxTokenOutput + 1 - l.kept.Len(); room > 0 {
+		l.kept.Write(b[:min(room, len(b))])
 	}
 	return len(b), nil
 }
-
-var _ io.Writer = (*limited)(nil)
 
 // sdkError says in our words what the AWS SDK tells of a machine on which it is
 // not set up.

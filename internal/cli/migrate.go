@@ -67,7 +67,7 @@ func (p *program) migrate(cmd *cobra.Command, o migrations.Options, seed string,
 			return err
 		}
 	}
-	client, err := dynamo.Connect(ctx, dynamo.Settings{Table: settings.TableName})
+	client, err := dynamo.Connect(ctx, dynamo.Settings{Table: settings.TableName, Quiet: true})
 	if err != nil {
 		return usage(err)
 	}

@@ -76,17 +76,20 @@ func everyWay(t *testing.T, test func(t *testing.T, w way)) {
 		w.ok(t, seeds(t), "import", "-")
 		test(t, w)
 	})
-	t.Run("dynamo", func(t *testing.T) {
-		table := dynamotest.TableName()
-		t.Cleanup(func() { dropTable(t, table) })
-		t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamotest.Endpoint(t))
-		w := way{name: "dynamo", env: []string{"AWS_ENDPOINT_URL_DYNAMODB=" + os.Getenv("AWS_ENDPOINT_URL_DYNAMODB"), "TABLE_NAME=" + table}, direct: true}
-		if _, stderr, code := w.run(t, "", "migrate"); code != cli.OK {
-			t.Fatal(stderr)
-		}
-		w.ok(t, seeds(t), "import", "-")
-		test(t, w)
-	})
+	t.Run("dynamo", func(t *testing.T) { onDynamo(t, test) })
+}
+
+// onDynamo is the way to DynamoDB itself.
+func onDynamo(t *testing.T, test func(t *testing.T, w way)) {
+	table := dynamotest.TableName()
+	t.Cleanup(func() { dropTable(t, table) })
+	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamotest.Endpoint(t))
+	w := way{name: "dynamo", env: []string{"AWS_ENDPOINT_URL_DYNAMODB=" + os.Getenv("AWS_ENDPOINT_URL_DYNAMODB"), "TABLE_NAME=" + table}, direct: true}
+	if _, stderr, code := w.run(t, "", "migrate"); code != cli.OK {
+		t.Fatal(stderr)
+	}
+	w.ok(t, seeds(t), "import", "-")
+	test(t, w)
 }
 
 // seeds are the example as a file.

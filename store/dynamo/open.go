@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Settings say where the tables are kept. Region, endpoint and credentials
@@ -22,6 +23,9 @@ type Settings struct {
 	// AttemptTimeout bounds each HTTP request; the SDK sends up to three for
 	// one call. Default 5 s.
 	AttemptTimeout time.Duration
+	// Quiet keeps the SDK's own log from standard error: errors say it all, and a
+	// person who has no credentials is not helped by where they were looked for.
+	Quiet bool
 }
 
 // Open connects to the table. It sends nothing: a fault shows at first use.
@@ -50,6 +54,9 @@ func Connect(ctx context.Context, s Settings) (*dynamodb.Client, error) {
 	}
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(timeout)),
+	}
+	if s.Quiet {
+		options = append(options, config.WithLogger(logging.Nop{}))
 	}
 	if IsLoopback(os.Getenv("AWS_ENDPOINT_URL_DYNAMODB")) {
 		options = append(options, config.WithDefaultRegion("us-east-1"))
