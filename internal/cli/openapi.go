@@ -30,6 +30,13 @@ func (o *openAPIFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&o.prefix, "scope-prefix", "", "taken from the front of scopes, such as api://orders/")
 }
 
+func (o openAPIFlags) check() error {
+	if o.basePath != string(openapi.Ignore) && o.basePath != string(openapi.Prepend) {
+		return usage(fmt.Errorf("--base-path %q: must be ignore or prepend", o.basePath))
+	}
+	return nil
+}
+
 func (o openAPIFlags) read(b []byte, api mapping.API) (openapi.Result, error) {
 	return openapi.Read(b, openapi.Options{
 		API: api, AnyOf: o.anyOf, Authenticated: o.authenticated, BasePath: openapi.BasePath(o.basePath), ScopePrefix: o.prefix,
@@ -59,6 +66,9 @@ type openAPIJSON struct {
 }
 
 func (p *program) importOpenAPI(ctx context.Context, i importedAPI) error {
+	if err := i.openAPIFlags.check(); err != nil {
+		return err
+	}
 	b, err := p.readFile(i.file)
 	if err != nil {
 		return err
@@ -241,6 +251,9 @@ ends with 1:
 	cmd.RunE = running(func(cmd *cobra.Command, args []string) error {
 		if args[0] == "-" && t.document == "-" {
 			return usage(errors.New("FILE, --document: must not both be standard input"))
+		}
+		if err := o.check(); err != nil {
+			return err
 		}
 		b, err := p.readFile(args[0])
 		if err != nil {

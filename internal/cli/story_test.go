@@ -18,11 +18,12 @@ type plannedOutput struct {
 		Gains, Losses []struct{ Requirement, Route string }
 		Permissions   struct{ Unchanged int }
 	}
-	Applied *struct {
-		Revision, Flush                    string
-		EffectiveBy                        string
-		Added, Changed, Removed, Unchanged int
-	}
+	Applied *appliedOutput
+}
+
+type appliedOutput struct {
+	Revision, Flush, EffectiveBy       string
+	Added, Changed, Removed, Unchanged int
 }
 
 type auditOutput struct {
