@@ -1,13 +1,13 @@
 package dev
 
 import (
-	"context"
 	"path/filepath"
 	"slices"
 
 	"go.uber.org/zap"
 
 	"scopegate/gateway"
+	"scopegate/internal/adminwiring"
 	"scopegate/internal/flush"
 	localflush "scopegate/internal/flush/local"
 	"scopegate/mapping"
@@ -19,36 +19,32 @@ import (
 // only a process that goes on has to remember it.
 const JobsFile = "jobs.db"
 
-// flusher empties the caches of both gateways after a change, at once and again
-// later, as on AWS; with FLUSH_AUTHORIZER_CACHE=off it does not.
-func (s *Stack) flusher() (flush.Flusher, error) {
-	if !s.settings.Admin.Flush {
-		return flush.Off{}, nil
-	}
+// admin makes the admin API, the same one as in Lambda. It empties the caches of
+// both gateways after a change, at once and again later.
+func (s *Stack) admin() error {
 	log := zap.New(s.trace)
-	jobs, err := localflush.Open(filepath.Join(s.folder, JobsFile), localflush.Config{
-		Now: s.options.Now,
-		OnDropped: func(j flush.Job, err error) {
-			log.Warn("flush given up", zap.String("stage", j.Stage), zap.Error(err))
-		},
-	})
-	if err != nil {
-		return nil, err
+	c := adminwiring.Config{Settings: s.settings, Store: s.store, Log: log, Now: s.options.Now}
+	if s.settings.Admin.Flush {
+		jobs, err := localflush.Open(filepath.Join(s.folder, JobsFile), localflush.Config{
+			Now: s.options.Now,
+			OnDropped: func(j flush.Job, err error) {
+				log.Warn("flush given up", zap.String("stage", j.Stage), zap.Error(err))
+			},
+		})
+		if err != nil {
+			return err
+		}
+		s.onClose(jobs.Close)
+		s.jobs, c.Jobs, c.Client = jobs, jobs, localflush.Gateways(s.gateways)
 	}
-	s.jobs = jobs
-	s.onClose(jobs.Close)
-	c, err := flush.New(flush.Config{
-		Client: localflush.Gateways(s.gateways), Jobs: jobs, APIs: s.store.APIs, TTL: s.settings.CacheTTL, Now: s.options.Now,
-		OnFailure: func(_ context.Context, api mapping.API, err error) {
-			log.Warn("flush failed", zap.String("stage", api.Stage), zap.Error(err))
-		},
-	})
-	if err != nil {
-		return nil, err
+	var err error
+	if s.api, err = adminwiring.New(c); err != nil {
+		return err
 	}
-	s.run = c.Run
-	jobs.Start(c.Run)
-	return c, nil
+	if s.jobs != nil {
+		s.jobs.Start(s.api.Run)
+	}
+	return nil
 }
 
 // gateways are those of both flavours that serve a table.

@@ -13,14 +13,13 @@ import (
 
 	"go.uber.org/zap"
 
-	"scopegate/admin"
 	"scopegate/gateway"
+	"scopegate/internal/adminwiring"
 	"scopegate/internal/config"
 	localflush "scopegate/internal/flush/local"
 	"scopegate/internal/idp"
 	"scopegate/internal/wiring"
 	"scopegate/mapping"
-	"scopegate/token"
 )
 
 // AdminAudience is the audience of admin tokens: another one than callers', as
@@ -46,7 +45,7 @@ type Stack struct {
 	http     *fleet
 	trace    *trace
 	jobs     *localflush.Jobs // nil with FLUSH_AUTHORIZER_CACHE=off
-	run      localflush.Run   // what jobs do
+	api      *adminwiring.Parts
 
 	listeners map[string]net.Listener // by flag
 	servers   []*http.Server
@@ -87,12 +86,11 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.fleets(ctx, parts); err != nil {
 		return err
 	}
-	api, err := s.admin()
-	if err != nil {
+	if err := s.admin(); err != nil {
 		return err
 	}
 	s.serve(issuerFlag, &http.Server{Handler: local(s.provider)})
-	s.serve(adminFlag, &http.Server{Handler: local(withReady(api, s.readyFor))})
+	s.serve(adminFlag, &http.Server{Handler: local(withReady(s.api.Handler, s.readyFor))})
 	s.serve(restFlag, &http.Server{Handler: s.trace.handler("REST", s.rest), DisableGeneralOptionsHandler: true, MaxHeaderBytes: 4 * gateway.MaxHeaders})
 	s.serve(httpFlag, &http.Server{Handler: s.trace.handler("HTTP", s.http), DisableGeneralOptionsHandler: true, MaxHeaderBytes: 4 * gateway.MaxHeaders})
 	ctx, cancel := context.WithTimeout(ctx, prefetchTimeout)
@@ -219,24 +217,6 @@ func (s *Stack) fleet(c gateway.Config, flavour gateway.Flavour, main string, kn
 			return gateway.New(c)
 		},
 	}
-}
-
-// admin makes the admin API with a verifier of its own.
-func (s *Stack) admin() (http.Handler, error) {
-	flusher, err := s.flusher()
-	if err != nil {
-		return nil, err
-	}
-	c := s.settings.AdminVerifier()
-	c.Now = s.options.Now
-	verifier, err := token.New(c)
-	if err != nil {
-		return nil, err
-	}
-	return admin.New(admin.Config{
-		Store: s.store, Verifier: verifier, Scope: s.settings.Admin.Scope, Role: s.settings.Admin.Role,
-		Log: zap.New(s.trace), Now: s.options.Now, Flusher: flusher,
-	})
 }
 
 func (s *Stack) serve(flag string, server *http.Server) {

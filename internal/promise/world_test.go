@@ -17,8 +17,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"scopegate/admin"
 	"scopegate/gateway"
+	"scopegate/internal/adminwiring"
 	"scopegate/internal/config"
 	"scopegate/internal/flush"
 	localflush "scopegate/internal/flush/local"
@@ -27,7 +27,6 @@ import (
 	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/store/bolt"
-	"scopegate/token"
 )
 
 const (
@@ -63,7 +62,7 @@ type world struct {
 	client    *hearing
 	jobsPath  string
 	jobs      *localflush.Jobs
-	flusher   *flush.Coordinator
+	parts     *adminwiring.Parts
 	admin     *httptest.Server
 }
 
@@ -175,7 +174,7 @@ func newWorld(t *testing.T, o options) *world {
 	w.client = &hearing{Gateways: func(mapping.API) []*gateway.Gateway {
 		return []*gateway.Gateway{w.gateways["REST"], w.gateways["HTTP"]}
 	}}
-	w.startAdmin(settings)
+	w.startAdmin()
 	return w
 }
 
@@ -214,27 +213,23 @@ func (w *world) invoke(ctx context.Context, payload []byte) ([]byte, error) {
 }
 
 // startAdmin makes the admin API, its jobs and its flusher, as one process does.
-func (w *world) startAdmin(settings config.Settings) {
+func (w *world) startAdmin() {
 	w.t.Helper()
-	var jobs flush.Jobs = forgetful{}
 	w.openJobs()
+	var jobs flush.Jobs = forgetful{}
 	if !w.options.noSecond {
 		jobs = w.jobs
 	}
-	w.flusher = w.coordinator(jobs)
-	c := settings.AdminVerifier()
-	c.Now = w.now
-	verifier, err := token.New(c)
-	w.must(err)
 	var s store.Store = w.store
 	if w.options.dies {
 		s = dying{s}
 	}
-	handler, err := admin.New(admin.Config{
-		Store: s, Verifier: verifier, Scope: settings.Admin.Scope, Role: settings.Admin.Role, Log: zap.NewNop(), Now: w.now, Flusher: w.flusher,
+	var err error
+	w.parts, err = adminwiring.New(adminwiring.Config{
+		Settings: w.settings(), Store: s, Client: w.client, Jobs: jobs, Log: zap.NewNop(), Now: w.now,
 	})
 	w.must(err)
-	w.admin = httptest.NewServer(handler)
+	w.admin = httptest.NewServer(w.parts.Handler)
 	w.t.Cleanup(w.admin.Close)
 }
 
@@ -244,13 +239,6 @@ func (w *world) openJobs() {
 	w.must(err)
 	w.jobs = jobs
 	w.t.Cleanup(func() { w.must(jobs.Close()) })
-}
-
-func (w *world) coordinator(jobs flush.Jobs) *flush.Coordinator {
-	w.t.Helper()
-	c, err := flush.New(flush.Config{Client: w.client, Jobs: jobs, APIs: w.store.APIs, TTL: cacheTTL, Now: w.now})
-	w.must(err)
-	return c
 }
 
 func (w *world) must(err error) {
@@ -266,7 +254,7 @@ func (w *world) now() time.Time { return epoch.Add(time.Duration(w.clock.Load())
 func (w *world) at(d time.Duration) {
 	w.t.Helper()
 	w.clock.Store(int64(d))
-	w.jobs.RunDue(w.t.Context(), w.flusher.Run)
+	w.jobs.RunDue(w.t.Context(), w.parts.Run)
 }
 
 // restart ends the admin process and starts the next: all that is left of the
@@ -275,8 +263,7 @@ func (w *world) restart() {
 	w.t.Helper()
 	w.admin.Close()
 	w.must(w.jobs.Close())
-	w.openJobs()
-	w.flusher = w.coordinator(w.jobs)
+	w.startAdmin()
 }
 
 // grant writes a permission on GET /orders/{id}, without any flush.
