@@ -135,6 +135,8 @@ func (w *writer) commit(ctx context.Context, c write) (edited, error) {
 	}
 	committing, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
+	flushing, end := uncancelled(ctx)
+	defer end()
 	if w.pending == nil {
 		w.pending = w.s.flusherOf(c).Begin(committing, c.change.By, w.api)
 	}
@@ -142,5 +144,15 @@ func (w *writer) commit(ctx context.Context, c write) (edited, error) {
 	if err != nil {
 		return edited{}, err
 	}
-	return edited{after, w.pending.Done(ctx), warnings}, nil
+	return edited{after, w.pending.Done(flushing), warnings}, nil
+}
+
+// uncancelled is ctx without its client, but with its deadline: where there is
+// one, as in a Lambda function, nothing goes on after it.
+func uncancelled(ctx context.Context) (context.Context, context.CancelFunc) {
+	free := context.WithoutCancel(ctx)
+	if until, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(free, until)
+	}
+	return free, func() {}
 }

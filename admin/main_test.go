@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"scopegate/admin"
@@ -119,6 +120,11 @@ type server struct {
 // newServer makes one; set may change its configuration.
 func newServer(t testing.TB, set ...func(*admin.Config)) server {
 	t.Helper()
+	return serverOn(t, openBolt(t), set...)
+}
+
+func openBolt(t testing.TB) store.Store {
+	t.Helper()
 	s, err := bolt.Open(filepath.Join(t.TempDir(), "db"))
 	if err != nil {
 		t.Fatal(err)
@@ -128,13 +134,19 @@ func newServer(t testing.TB, set ...func(*admin.Config)) server {
 			t.Error(err)
 		}
 	})
+	return s
+}
+
+// serverOn makes the API on a store, perhaps with other settings.
+func serverOn(t testing.TB, s store.Store, set ...func(*admin.Config)) server {
+	t.Helper()
 	f := &failing{Store: s}
 	c := admin.Config{
 		Store: f, Verifier: known, Scope: "S", Role: "R", Log: zap.NewNop(),
 		Now: func() time.Time { return epoch }, Flusher: flush.Off{},
 	}
-	for _, change := range set {
-		change(&c)
+	for _, one := range set {
+		one(&c)
 	}
 	h, err := admin.New(c)
 	if err != nil {
@@ -208,4 +220,9 @@ func doc(more string, permissions ...string) string {
 		list = append(list, `{"arn": "`+arn+`", "stage": "dev", `+p+`}`)
 	}
 	return `{"arn": "` + arn + `", "stage": "dev"` + more + `, "permissions": [` + strings.Join(list, ",") + `]}`
+}
+
+// The one goroutine that stays reads what the shared DynamoDB server says.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("scopegate/internal/dynamotest.ready.func1"))
 }
