@@ -55,7 +55,7 @@ func newBrute(t *rapid.T, e edit) brute {
 	for _, v := range mapping.Methods {
 		for _, table := range []*mapping.Table{b.before, b.after} {
 			for _, route := range table.Templates(v) {
-				b.deepest = max(b.deepest, strings.Count(route.Resource.String(), "/")+1)
+				b.deepest = max(b.deepest, len(strings.FieldsFunc(route.Resource.String(), func(c rune) bool { return c == '/' })))
 			}
 		}
 	}

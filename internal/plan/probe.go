@@ -17,7 +17,8 @@ type target struct {
 	method mapping.Verb
 	// paths: the first stands for the target, the others, if no other target's,
 	// may go another way: a slash at the end, or of {name+} another length.
-	paths []string
+	paths  []string
+	greedy bool // it ends in {name+}
 }
 
 // targetsOf lists the routes and patterns of either table, sorted.
@@ -30,27 +31,39 @@ func targetsOf(b, a *side) []target {
 			for _, t := range s.table.Templates(v) {
 				if shape := t.Resource.Shape(); !known[shape] {
 					known[shape] = true
-					list = append(list, target{t.String(), v, f.instances(t, a, b)})
+					list = append(list, target{t.String(), v, f.instances(t, a, b), endsGreedy(t)})
 				}
 			}
 		}
 		for _, text := range patternsOf(v, b, a) {
-			list = append(list, target{string(v) + " /" + text, v, []string{f.matching(text)}})
+			list = append(list, target{string(v) + " /" + text, v, []string{f.matching(text)}, false})
 		}
 	}
 	ownPaths(list)
 	return list
 }
 
-// ownPaths leaves each path to the target that it stands for.
+// ownPaths leaves each path to the targets that it stands for, and those of a route
+// of one length to it.
 func ownPaths(list []target) {
-	stands := map[string]bool{}
-	key := func(t target, path string) string { return string(t.method) + " " + path }
-	for _, t := range list {
-		stands[key(t, t.paths[0])] = true
+	taken := map[string]int{} // by whom
+	for i, t := range list {
+		taken[string(t.method)+" "+t.paths[0]] = i
 	}
 	for i, t := range list {
-		rest := slices.DeleteFunc(slices.Clone(t.paths[1:]), func(path string) bool { return stands[key(t, path)] })
+		for _, path := range t.paths {
+			if key := string(t.method) + " " + path; !t.greedy {
+				if _, known := taken[key]; !known {
+					taken[key] = i
+				}
+			}
+		}
+	}
+	for i, t := range list {
+		rest := slices.DeleteFunc(slices.Clone(t.paths[1:]), func(path string) bool {
+			by, known := taken[string(t.method)+" "+path]
+			return known && by != i
+		})
 		list[i].paths = append(t.paths[:1:1], rest...)
 	}
 }
@@ -143,25 +156,30 @@ func (f fresh) instances(t *mapping.Template, sides ...*side) []string {
 		return []string{path}
 	case t.Resource.TrailingSlash():
 		return []string{path + "/"}
-	case segments[len(segments)-1].Kind != mapping.Greedy:
+	case !endsGreedy(t):
 		return []string{path, path + "/"}
 	}
 	return f.lengths(t, strings.TrimSuffix(path, "/"), len(parts), sides)
 }
 
-// lengths are paths of a route that ends in {name+}. The longest that it decides
-// stands for it, as others, more specific for some lengths, may take the rest.
+func endsGreedy(t *mapping.Template) bool {
+	s := t.Resource.Segments()
+	return len(s) > 0 && s[len(s)-1].Kind == mapping.Greedy
+}
+
+// lengths are paths of a route that ends in {name+}, of those lengths that it
+// decides, as others may be more specific for some. The longest stands for it.
 func (f fresh) lengths(t *mapping.Template, path string, segments int, sides []*side) []string {
 	var list []string
-	for n := max(1, f.longest+1-segments); n > 0; n-- {
+	longest := max(1, f.longest+1-segments)
+	for n := longest; n > 0; n-- {
 		one := path + "/" + f.run(n)
-		list = append(list, one, one+"/")
+		if slices.ContainsFunc(sides, func(s *side) bool { return s.finds(t, one) }) {
+			list = append(list, one, one+"/")
+		}
 	}
-	decides := slices.IndexFunc(list, func(path string) bool {
-		return slices.ContainsFunc(sides, func(s *side) bool { return s.finds(t, path) })
-	})
-	if decides > 0 {
-		list[0], list[decides] = list[decides], list[0]
+	if list == nil { // more specific ones decide all of its paths
+		list = []string{path + "/" + f.run(longest)}
 	}
 	return list
 }
