@@ -201,3 +201,33 @@ func TestOneTableIsMeantWithoutBeingNamed(t *testing.T) {
 		}
 	})
 }
+
+// Through the admin API explain is the API's answer, for a token as for claims.
+func TestExplainThroughTheAdminAPI(t *testing.T) {
+	ready := inProcess(t, environment(t))
+	w := way{env: []string{"SCOPEGATE_ADMIN=" + ready.AdminURL, "SCOPEGATE_TOKEN=" + adminToken(t, ready)}}
+	dev := way{at: []string{"--dev", ready.AdminURL}}
+	raw, _, _ := scopegate(t, "", "token", "--issuer", ready.IssuerURL, "--scope", "orders.read")
+	forged, _, _ := scopegate(t, "", "token", "--issuer", ready.IssuerURL, "--scope", "orders.read", "--forged")
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"described": {[]string{"--scope", "orders.read", "GET", "/orders/7"}, cli.OK, "ALLOW  GET /orders/7  (held_route)"},
+		"not held":  {[]string{"--scope", "email", "GET", "/orders/7"}, cli.Negative, "DENY  GET /orders/7  (not_held)"},
+		"claims":    {[]string{"--claims", `{"scp": "orders.read"}`, "GET", "/orders/7"}, cli.OK, "ALLOW"},
+		"a token":   {[]string{"--token", raw, "GET", "/orders/7"}, cli.OK, "ALLOW"},
+		"forged":    {[]string{"--token", forged, "GET", "/orders/7"}, cli.Negative, "UNAUTHORIZED"},
+		"report":    {[]string{"--report", "--scope", "orders.read", "GET", "/orders/7"}, cli.OK, "collides"},
+		"json":      {[]string{"--json", "--scope", "orders.read", "GET", "/orders/7"}, cli.OK, `"decision": "allow"`},
+	} {
+		said, code := refusing(t, strings.TrimSpace(raw), w, append(with(seedTable, "explain"), c.args...)...)
+		if code != c.code || !strings.Contains(said, c.says) {
+			t.Errorf("%s: ends with %d, want %d, or does not say %q: %s", name, code, c.code, c.says, said)
+		}
+		if _, same := refusing(t, strings.TrimSpace(raw), dev, append(with(seedTable, "explain"), c.args...)...); same != code {
+			t.Errorf("%s: ends with %d, through dev with %d", name, code, same)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"scopegate/internal/adminclient"
 	"scopegate/internal/callerarn"
 	"scopegate/internal/config"
+	"scopegate/internal/explain"
 	"scopegate/internal/flush"
 	"scopegate/store"
 	"scopegate/store/dynamo"
@@ -42,7 +43,7 @@ func (insider) Verify(context.Context, string) (token.Claims, error) { return di
 func newDirect(s store.Store, by string, settings config.Settings) (*adminclient.Client, error) {
 	carrier := &inProcess{}
 	api, err := admin.New(admin.Config{
-		Store: s, Verifier: insider{}, Scope: directRole, Role: directRole, Log: zap.New(carrier), Flusher: flush.Off{}, Policy: planOptions(settings),
+		Store: s, Verifier: insider{}, Scope: directRole, Role: directRole, Log: zap.New(carrier), Flusher: flush.Off{}, Policy: planOptions(settings), Explain: explain.Of(settings),
 		Principal: func(token.Claims) string { return by },
 	})
 	if err != nil {

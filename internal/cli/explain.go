@@ -40,6 +40,9 @@ believed but read as those of a token are (a JSON object of claims, or the name 
 table trusts and whose token is the one that "scopegate token" gives for the same flags:
 without --scope it is an app's own. The token is never printed.
 
+With --admin the admin API decides, by the settings of the authorizer that it has; --json then
+prints its answer (POST /v1/explain).
+
 METHOD and PATH are those of the request line: the method in the case in which it is sent,
 the path without stage and query, undecoded.
 
@@ -92,6 +95,9 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, for
 	}
 	if method, path, err = requestLine(method, path); err != nil {
 		return err
+	}
+	if p.named(a.where).admin != "" {
+		return p.explainThere(ctx, a, api, method, path, form)
 	}
 	source, err := p.explained(ctx, a)
 	if err != nil {

@@ -40,7 +40,7 @@ func reportRows(out *strings.Builder, x authorizer.Explanation, wanted bool) {
 		collisions = append(collisions, collisionText(c, short(c.Deny)))
 	}
 	for _, u := range r.Unguarded {
-		unguarded = append(unguarded, fmt.Sprintf("%s, allowed by %s", u.Witness, short(u.Allow)))
+		unguarded = append(unguarded, unguardedText(u, short(u.Allow)))
 	}
 	rows(out, "folds", folds)
 	rows(out, "guards", guards)
