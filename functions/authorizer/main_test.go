@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"scopegate/internal/dynamotest"
 	"scopegate/internal/idp"
 	"scopegate/internal/lambdaruntime"
@@ -213,6 +215,37 @@ func TestTheCompiledFunctionRefusesInAPIGatewaysWord(t *testing.T) {
 				t.Errorf("%s in %s: %v", name, shape, err)
 			}
 		}
+	}
+}
+
+// TestTheCompiledFunctionRefusesRevokedTokens that it has accepted before.
+func TestTheCompiledFunctionRefusesRevokedTokens(t *testing.T) {
+	w := newWorld(t, dynamotest.Endpoint(t))
+	r := w.start(t, lambdaruntime.Options{}, "CACHE_TTL=0s")
+	raw := w.mint(t, idp.Spec{Scopes: []string{"email", "orders.read"}})
+	other := w.mint(t, idp.Spec{Scopes: []string{"email", "orders.read"}, ObjectID: "aaaaaaaa-0000-4000-8000-000000000002"})
+	allowed := func(shape, raw string) {
+		t.Helper()
+		if got, err := ask(t.Context(), r, event(t, shape, raw)); err != nil || got.decides(asked[shape]) != policy.Allowed {
+			t.Errorf("%s: %v, %v", shape, got.decides(asked[shape]), err)
+		}
+	}
+	for shape := range asked {
+		allowed(shape, raw)
+	}
+	client, _ := dynamotest.WireClient(t, w.endpoint)
+	now := time.Now()
+	if _, err := dynamo.New(client, w.table).Revoke(t.Context(), store.RevocationChange{
+		ID: ulid.Make().String(), By: "test", At: now,
+		Put: &store.Revocation{PrincipalID: w.provider.TenantID() + ":" + idp.DefaultObjectID, At: now, Until: now.Add(store.MinRevocation), By: "test"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for shape := range asked {
+		if _, err := ask(t.Context(), r, event(t, shape, raw)); err == nil || err.Error() != "Unauthorized" {
+			t.Errorf("%s: %v", shape, err)
+		}
+		allowed(shape, other)
 	}
 }
 
