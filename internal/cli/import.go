@@ -88,7 +88,7 @@ func checkImport(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return errors.New("must be given a FILE, or --openapi FILE")
 		}
-		for _, name := range []string{"yes", "force", "any-of", "authenticated", "base-path", "scope-prefix", "dry-run", "prune"} {
+		for _, name := range []string{"yes", "force", "any-of", "authenticated", "base-path", "scope-prefix", "bearer-scopes", "dry-run", "prune"} {
 			if given(name) {
 				return fmt.Errorf("--%s: must be given with --openapi", name)
 			}

@@ -18,14 +18,15 @@ import (
 
 // openAPIFlags say how an OpenAPI document is read.
 type openAPIFlags struct {
-	anyOf, authenticated bool
-	basePath, prefix     string
+	anyOf, authenticated, bearer bool
+	basePath, prefix             string
 }
 
 func (o *openAPIFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.anyOf, "any-of", false, "any one of the scopes that a requirement lists suffices (OpenAPI means all of them)")
 	f.BoolVar(&o.authenticated, "authenticated", false, "operations without security, or without scopes, are open to every verified caller")
+	f.BoolVar(&o.bearer, "bearer-scopes", false, "what a requirement names of a bearer scheme are scopes (OpenAPI leaves open what they mean)")
 	f.StringVar(&o.basePath, "base-path", string(openapi.Ignore), "what becomes of the path in the document's servers: ignore or prepend")
 	f.StringVar(&o.prefix, "scope-prefix", "", "taken from the front of scopes, such as api://orders/")
 }
@@ -40,6 +41,7 @@ func (o openAPIFlags) check() error {
 func (o openAPIFlags) read(b []byte, api mapping.API) (openapi.Result, error) {
 	return openapi.Read(b, openapi.Options{
 		API: api, AnyOf: o.anyOf, Authenticated: o.authenticated, BasePath: openapi.BasePath(o.basePath), ScopePrefix: o.prefix,
+		BearerScopes: o.bearer,
 	})
 }
 
