@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"scopegate/internal/idp"
 	"scopegate/mapping"
 	"scopegate/token"
 )
@@ -36,7 +35,7 @@ func Members(object []byte) (string, error) {
 var errNull = errors.New("it is null")
 
 // signer signs what is only believed here: a key of this process.
-var signer = sync.OnceValues(idp.NewSigner)
+var signer = sync.OnceValues(newSigning)
 
 // Believe has the verifier read claims that nobody has signed, out of a token
 // that is signed here by a key made for it, so that claims mean here what they
@@ -53,7 +52,7 @@ func (s Settings) Believe(ctx context.Context, t mapping.Trust, members string) 
 	if err != nil {
 		return token.Claims{}, err
 	}
-	raw, err := key.Sign([]byte(payload.text))
+	raw, err := key.sign([]byte(payload.text))
 	if err != nil {
 		return token.Claims{}, err
 	}
@@ -72,6 +71,13 @@ func (s Settings) Believe(ctx context.Context, t mapping.Trust, members string) 
 	}
 	return claims, err
 }
+
+// Whose claims are those that do not say it: the user and the client of tokens
+// that "scopegate token" gives.
+const (
+	someObjectID = "aaaaaaaa-0000-4000-8000-000000000001"
+	someAppID    = "bbbbbbbb-0000-4000-8000-000000000001"
+)
 
 // payload is a complete set of claims, and what is needed to have them verified.
 type payload struct {
@@ -114,7 +120,7 @@ func (s Settings) completed(t mapping.Trust, members string) payload {
 	defaults := [][2]any{{"iss", p.issuer}, {"aud", t.Audiences[0]}, {"iat", issued}, {"exp", expires}, {"sub", "somebody"}}
 	if p.tenant != "" {
 		client := map[string]string{"1.0": "appid", "2.0": "azp"}[version]
-		defaults = append(defaults, [2]any{"tid", p.tenant}, [2]any{"ver", version}, [2]any{"oid", idp.DefaultObjectID}, [2]any{client, idp.DefaultAppID})
+		defaults = append(defaults, [2]any{"tid", p.tenant}, [2]any{"ver", version}, [2]any{"oid", someObjectID}, [2]any{client, someAppID})
 	}
 	all := []string{}
 	if members != "" {
@@ -147,8 +153,8 @@ func (p *payload) recognize() (version string) {
 }
 
 // verifier is for tokens of the payload's issuer alone.
-func (p *payload) verifier(s Settings, audiences []string, signer *idp.Signer) token.Config {
-	c := token.Config{ClockSkew: s.ClockSkew, HTTPClient: signer.Client(p.issuer), Now: s.Now}
+func (p *payload) verifier(s Settings, audiences []string, key *signing) token.Config {
+	c := token.Config{ClockSkew: s.ClockSkew, HTTPClient: key.client(p.issuer), Now: s.Now}
 	if p.tenant != "" {
 		c.TenantIDs, c.Authority, c.STS, c.Audiences = []string{p.tenant}, p.authority, p.sts, audiences
 		return c
