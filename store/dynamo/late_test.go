@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"scopegate/internal/dynamotest"
+	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/store/dynamo"
 )
@@ -112,26 +113,29 @@ func TestALostAnswerIsFoundWithoutWriting(t *testing.T) {
 	commit(t, st, change(store.Revision{}, many(t, 1)...))
 }
 
-// litter is what of a table is neither in use nor a record.
-func litter(t *testing.T, client *dynamodb.Client, table string, st *dynamo.Store) []string {
+// litterOf is what of an API is neither in use nor a record.
+func litterOf(t *testing.T, client *dynamodb.Client, table string, of mapping.API) []string {
 	t.Helper()
 	var left []string
 	all := scan(t, client, table)
-	generation, _ := all["meta#"+api.ARN+"#dev meta"]["generation"].(*types.AttributeValueMemberS)
+	key := of.ARN + "#" + of.Stage
+	generation, _ := all["meta#"+key+" meta"]["generation"].(*types.AttributeValueMemberS)
 	for k := range all {
 		partition, name, _ := strings.Cut(k, " ")
-		switch kind, _, _ := strings.Cut(partition, "#"); kind {
-		case "api":
-			if generation == nil || !strings.HasSuffix(partition, "#"+generation.Value) {
+		kind, rest, _ := strings.Cut(partition, "#")
+		switch {
+		case kind == "api" && strings.HasPrefix(rest, key+"#"):
+			if generation == nil || rest != key+"#"+generation.Value {
 				left = append(left, k)
 			}
-		case "generations":
+		case kind == "generations" && rest == key:
 			if generation == nil || !strings.HasPrefix(name, generation.Value) {
 				left = append(left, k)
 			}
-		case "auditparts":
-			id, _, _ := strings.Cut(name, "#")
-			if _, err := st.AuditDetail(t.Context(), api, id); err != nil {
+		case kind == "auditparts" && rest == key:
+			id, try, _ := strings.Cut(name, "#")
+			stage, _ := all["audit#"+key+" "+id]["partsOf"].(*types.AttributeValueMemberS)
+			if stage == nil || !strings.HasPrefix(try, stage.Value+"#") {
 				left = append(left, k)
 			}
 		}
@@ -175,7 +179,7 @@ func TestWorkUnderWayIsNotRemoved(t *testing.T) {
 		if r, err := st.AuditDetail(t.Context(), api, c.ID); err != nil || len(r.Added) != 250 {
 			t.Errorf("transaction %d: %d added, %v", n, len(r.Added), err)
 		}
-		if left := litter(t, client, table, st); left != nil {
+		if left := litterOf(t, client, table, api); left != nil {
 			t.Errorf("transaction %d: left: %q", n, left)
 		}
 		if !came {
@@ -209,7 +213,7 @@ func TestALargeChangeThatLosesARaceLeavesNothing(t *testing.T) {
 		if !errors.Is(err, store.ErrConflict) {
 			t.Errorf("transaction %d: %v, want ErrConflict", n, err)
 		}
-		if left := litter(t, client, table, st); left != nil {
+		if left := litterOf(t, client, table, api); left != nil {
 			t.Errorf("transaction %d: left: %q", n, left)
 		}
 		if got, err := st.Load(t.Context(), api); err != nil || len(got.Permissions) != 2 {

@@ -184,7 +184,7 @@ func TestCleaningKeepsTheListsOfChangesThatWereMade(t *testing.T) {
 	if r, err := st.AuditDetail(t.Context(), api, gone.ID); err != nil || len(r.Removed) != 480 {
 		t.Errorf("%d removed, %v", len(r.Removed), err)
 	}
-	if left := litter(t, client, table, st); left != nil {
+	if left := litterOf(t, client, table, api); left != nil {
 		t.Errorf("left: %q", left)
 	}
 }

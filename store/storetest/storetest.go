@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"the audit trail outlives the table", auditSurvives},
 		{"the record of a bulk change is read back whole", auditBulk},
 		{"a change that was not made has no record", auditMissing},
+		{"a table is known as it was at every earlier revision", restored},
 		{"the same change twice is made once", sameChange},
 		{"the same change at once from many is made once", sameChangeAtOnce},
 		{"a lost answer is looked up", lostAnswer},
