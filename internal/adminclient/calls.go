@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"scopegate/admin"
 	"scopegate/internal/flush"
 	"scopegate/mapping"
 	"scopegate/store"
@@ -19,94 +20,22 @@ import (
 // pageSize is how much is asked for at once.
 const pageSize = 500
 
+// What the API answers with, as it has it.
+type (
+	Changed    = admin.Outcome // every change
+	Applied    = admin.Applied // a document, or going back to an earlier revision
+	Item       = admin.Item    // a permission and its life
+	Record     = admin.Record  // an entry of an audit trail
+	Route      = admin.Route   // a route that a table knows, and what opens it
+	Revocation = store.Revocation
+	Revoked    = admin.Revoked // a revocation that was made
+)
+
 // API is a registered API stage.
 type API struct {
-	ARN      string          `json:"arn"`
-	Stage    string          `json:"stage"`
-	Name     string          `json:"name,omitempty"`
-	Owners   []store.Owner   `json:"owners,omitempty"`
-	Trust    []mapping.Trust `json:"trust,omitempty"`
+	admin.API
+	Complete *admin.Complete `json:"complete,omitempty"`
 	Revision string          `json:"revision,omitempty"`
-}
-
-// Changed is what every change is answered with.
-type Changed struct {
-	Revision string `json:"revision,omitempty"`
-	flush.Result
-}
-
-// Applied is what a document, or going back to an earlier revision, changed.
-type Applied struct {
-	Changed
-	Added     int               `json:"added"`
-	Updated   int               `json:"changed"`
-	Removed   int               `json:"removed"`
-	Unchanged int               `json:"unchanged"`
-	Warnings  []json.RawMessage `json:"warnings,omitempty"`
-}
-
-// Item is a permission as the API lists it: the wire format, and what is known of
-// its life.
-type Item struct {
-	ARN           string `json:"arn"`
-	Stage         string `json:"stage"`
-	HTTPVerb      string `json:"httpVerb"`
-	Resource      string `json:"resource"`
-	Scope         string `json:"scope,omitempty"`
-	Role          string `json:"role,omitempty"`
-	Group         string `json:"group,omitempty"`
-	PrincipalType string `json:"principalType,omitempty"`
-	Tenant        string `json:"tenant,omitempty"`
-	Authenticated bool   `json:"authenticated,omitempty"`
-	Registered    bool   `json:"registered,omitempty"`
-	ExpiresAt     string `json:"expiresAt,omitempty"`
-	Description   string `json:"description,omitempty"`
-
-	ID        string     `json:"id"`
-	CreatedBy string     `json:"createdBy,omitempty"`
-	CreatedAt *time.Time `json:"createdAt,omitempty"`
-	UpdatedBy string     `json:"updatedBy,omitempty"`
-	UpdatedAt *time.Time `json:"updatedAt,omitempty"`
-	Expired   bool       `json:"expired"`
-	ETag      string     `json:"etag,omitempty"`
-}
-
-// Record is one entry of a table's audit trail.
-type Record struct {
-	ChangeID         string            `json:"changeId"`
-	At               time.Time         `json:"at"`
-	By               string            `json:"by"`
-	RequestID        string            `json:"requestId,omitempty"`
-	Before           string            `json:"before"`
-	After            string            `json:"after"`
-	Added            []json.RawMessage `json:"added,omitempty"`
-	Removed          []json.RawMessage `json:"removed,omitempty"`
-	RoutesAdded      []string          `json:"routesAdded,omitempty"`
-	RoutesRemoved    []string          `json:"routesRemoved,omitempty"`
-	HeadBefore       *store.Head       `json:"headBefore,omitempty"`
-	HeadAfter        *store.Head       `json:"headAfter,omitempty"`
-	Counts           *store.Counts     `json:"counts,omitempty"`
-	Hash             string            `json:"hash,omitempty"`
-	GenerationBefore string            `json:"generationBefore,omitempty"`
-	GenerationAfter  string            `json:"generationAfter,omitempty"`
-	// Was and Is are of the trail of revocations.
-	Was *Revocation `json:"was,omitempty"`
-	Is  *Revocation `json:"is,omitempty"`
-}
-
-// Revocation is a principal whose tokens of before At are refused.
-type Revocation struct {
-	PrincipalID string    `json:"principalId"`
-	At          time.Time `json:"at"`
-	Until       time.Time `json:"until"`
-	Reason      string    `json:"reason,omitempty"`
-	By          string    `json:"by"`
-}
-
-// Revoked is the answer to a revocation.
-type Revoked struct {
-	Revocation
-	Changed
 }
 
 // TablePath is the path of a table, and the query that makes it unambiguous.
@@ -184,9 +113,8 @@ func (c *Client) API(ctx context.Context, api mapping.API) (a API, revision stri
 }
 
 // Register makes an empty table; it must not be there.
-func (c *Client) Register(ctx context.Context, a API) (revision string, err error) {
-	api := mapping.API{ARN: a.ARN, Stage: a.Stage}
-	path, query := TablePath(api, "")
+func (c *Client) Register(ctx context.Context, a admin.API) (revision string, err error) {
+	path, query := TablePath(mapping.API{ARN: a.ARN, Stage: a.Stage}, "")
 	body, err := json.Marshal(struct { // read-only fields are left out
 		ARN    string          `json:"arn"`
 		Name   string          `json:"name,omitempty"`
@@ -213,26 +141,6 @@ func (c *Client) Document(ctx context.Context, api mapping.API) (document []byte
 	path, query := TablePath(api, "/document")
 	answer, err := c.Do(ctx, Call{Method: http.MethodGet, Path: path, Query: query})
 	return answer.Body, strings.Trim(answer.ETag(), `"`), err
-}
-
-// Route is a route that a table knows, and what opens it.
-type Route struct {
-	ID          string `json:"id"`
-	HTTPVerb    string `json:"httpVerb"`
-	Resource    string `json:"resource"`
-	Permissions []struct {
-		ID        string `json:"id"`
-		Requires  string `json:"requires"`
-		ExpiresAt string `json:"expiresAt,omitempty"`
-	} `json:"permissions"`
-}
-
-// String is how people write a route: "GET /orders/{id}".
-func (r Route) String() string {
-	if r.HTTPVerb == string(mapping.Connect) {
-		return r.HTTPVerb
-	}
-	return r.HTTPVerb + " /" + r.Resource
 }
 
 // Routes lists the routes of a table.
@@ -389,8 +297,8 @@ func (c *Client) Revoke(ctx context.Context, principalID string, until time.Time
 }
 
 // Unrevoke takes a revocation away.
-func (c *Client) Unrevoke(ctx context.Context, principalID string) (Changed, error) {
-	var out Changed
+func (c *Client) Unrevoke(ctx context.Context, principalID string) (flush.Result, error) {
+	var out flush.Result
 	_, err := c.Into(ctx, Call{Method: http.MethodDelete, Path: "/v1/revocations/" + url.PathEscape(principalID)}, &out)
 	return out, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"scopegate/admin"
 	"scopegate/internal/adminclient"
 	"scopegate/internal/config"
 	"scopegate/internal/plan"
@@ -239,7 +240,7 @@ func (c *connection) planNew(ctx context.Context, d *document, w writes) (planne
 // applyNew registers a table and puts its document. If the document is refused,
 // the table is taken away again: a refusal changes nothing.
 func (c *connection) applyNew(ctx context.Context, d *document, w writes, into *adminclient.Applied) error {
-	revision, err := c.Register(ctx, adminclient.API{ARN: d.api.ARN, Stage: d.api.Stage})
+	revision, err := c.Register(ctx, admin.API{ARN: d.api.ARN, Stage: d.api.Stage})
 	if err != nil {
 		return fmt.Errorf("register the table of %s: %w", d.api, err)
 	}
@@ -303,7 +304,7 @@ func (p *program) carryOut(ctx context.Context, c *connection, change planned, w
 		return printJSON(p.stdout, out)
 	}
 	_, err = fmt.Fprintf(p.stdout, "%s %s: %d added, %d changed, %d removed, %d unchanged, revision %s\n",
-		change.api.ARN, change.api.Stage, result.Added, result.Updated, result.Removed, result.Unchanged, result.Revision)
+		change.api.ARN, change.api.Stage, result.Added, result.Changed, result.Removed, result.Unchanged, result.Revision)
 	return err
 }
 

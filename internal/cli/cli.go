@@ -171,12 +171,28 @@ tokens. This command runs all of it on one machine and edits permission tables.
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.AddCommand(
-		p.devCommand(), p.tokenCommand(), p.importCommand(), p.explainCommand(), p.lintCommand(), p.migrateCommand(),
-		p.exportCommand(), p.planCommand(), p.applyCommand(), p.auditCommand(), p.restoreCommand(), p.permissionsCommand(), p.routesCommand(), p.apisCommand(), p.driftCommand(),
-		p.whoCanCommand(), p.whatCanCommand(), p.testCommand(), p.revokeCommand(), p.unrevokeCommand(), p.revocationsCommand(), p.waitCommand(),
-	)
+	p.addCommands(root)
 	return root
+}
+
+// addCommands adds them by what they are for, as help shows them.
+func (p *program) addCommands(root *cobra.Command) {
+	for _, group := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Run it on this machine:", []*cobra.Command{p.devCommand(), p.tokenCommand()}},
+		{"Ask who may do what:", []*cobra.Command{p.explainCommand(), p.whoCanCommand(), p.whatCanCommand(), p.lintCommand(), p.driftCommand(), p.testCommand()}},
+		{"Look at tables:", []*cobra.Command{p.apisCommand(), p.permissionsCommand(), p.routesCommand(), p.exportCommand(), p.auditCommand(), p.waitCommand()}},
+		{"Change tables:", []*cobra.Command{p.planCommand(), p.applyCommand(), p.importCommand(), p.restoreCommand(), p.migrateCommand()}},
+		{"Refuse tokens:", []*cobra.Command{p.revokeCommand(), p.unrevokeCommand(), p.revocationsCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		for _, cmd := range group.commands {
+			cmd.GroupID = group.title
+			root.AddCommand(cmd)
+		}
+	}
 }
 
 // env is a variable of the environment; the last one counts, as for processes.

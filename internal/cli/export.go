@@ -44,6 +44,9 @@ Owners and trust go with it; edit them where the other stage has others.
 	f.StringVar(&e.to.stage, "to-stage", "", "stage to write in place of the table's")
 	f.StringVarP(&e.output, "output", "o", "yaml", "yaml or json")
 	f.BoolVar(&e.json, "json", false, "the same as -o json")
+	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"yaml", "json"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // a flag that was just defined
+	}
 	cmd.RunE = running(func(cmd *cobra.Command, _ []string) error { return p.export(cmd.Context(), e) })
 	return cmd
 }

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"scopegate/internal/adminclient"
 	"scopegate/internal/config"
+	"scopegate/internal/lint"
 	"scopegate/mapping"
 )
 
@@ -136,8 +138,8 @@ func (p *program) printItems(list []adminclient.Item) error {
 			last, at = i.CreatedBy, i.CreatedAt
 		}
 		written := orDash(last)
-		if at != nil {
-			written += " " + moment(*at)
+		if !at.IsZero() {
+			written += " " + moment(at)
 		}
 		api := mapping.API{ARN: i.ARN, Stage: i.Stage}
 		rows = append(rows, []string{api.ID() + "/" + i.Stage, itemRoute(i), itemRequires(i), ends, i.ID, written, orDash(i.Description)})
@@ -252,6 +254,7 @@ there already, it ends with 1.
 // printChanged says what became of one permission.
 func (p *program) printChanged(c *connection, i adminclient.Item, changed adminclient.Changed, verb string, asJSON bool) error {
 	p.printFlush(c, changed.Result)
+	p.printWarnings(mapping.API{ARN: i.ARN, Stage: i.Stage}, changed.Warnings)
 	if asJSON {
 		return printJSON(p.stdout, adminclient.Added{Item: i, Changed: changed})
 	}
@@ -360,4 +363,14 @@ general one.
 		return p.printChanged(c, i, changed, "deleted", asJSON)
 	})
 	return cmd
+}
+
+// printWarnings says what lint finds that a change brought.
+func (p *program) printWarnings(api mapping.API, list []lint.Finding) {
+	in := lint.Result{ARN: api.ARN, Stage: api.Stage}
+	for _, f := range list {
+		for _, line := range in.Lines(f, 0) {
+			fmt.Fprintf(p.stderr, "%s: %s\n", strings.ReplaceAll(string(f.Kind), "_", " "), shown(line))
+		}
+	}
 }

@@ -105,7 +105,7 @@ func (r *remote) Commit(ctx context.Context, c store.Change) (store.Meta, error)
 	}
 	before := r.loaded[c.API]
 	if c.If == (store.Revision{}) {
-		tag, err := r.client.Register(ctx, adminclient.API{ARN: c.API.ARN, Stage: c.API.Stage})
+		tag, err := r.client.Register(ctx, admin.API{ARN: c.API.ARN, Stage: c.API.Stage})
 		if err != nil {
 			return store.Meta{}, onRegister(err)
 		}
@@ -148,11 +148,7 @@ func (r *remote) Revocations(ctx context.Context) (store.Revocations, error) {
 	if err != nil {
 		return store.Revocations{}, asStore(err)
 	}
-	var all store.Revocations
-	for _, one := range list {
-		all.List = append(all.List, store.Revocation{PrincipalID: one.PrincipalID, At: one.At, Until: one.Until, Reason: one.Reason, By: one.By})
-	}
-	return all, nil
+	return store.Revocations{List: list}, nil
 }
 
 var _ store.RevocationReader = (*remote)(nil)

@@ -26,7 +26,7 @@ func (p *program) routesCommand() *cobra.Command {
 stays, so that its requests are not answered as those of a more general one.
 
 --json prints {"routes": [{"id", "httpVerb", "resource", "permissions": [{"id", "requires",
-"expiresAt"}]}]}.
+"expiresAt", "through"}]}]}.
 
 ` + whereText + `
 
@@ -59,12 +59,16 @@ stays, so that its requests are not answered as those of a more general one.
 func (p *program) printRoutes(list []adminclient.Route) error {
 	var rows [][]string
 	for _, r := range list {
-		first := []string{r.String(), "nobody", "-", r.ID}
+		first := []string{routeName(r), "nobody", "-", r.ID}
 		if len(r.Permissions) == 0 {
 			rows = append(rows, first)
 		}
 		for i, one := range r.Permissions {
-			row := []string{"", one.Requires, orDash(one.ExpiresAt), ""}
+			requires := one.Requires
+			if one.Through != "" {
+				requires += " through " + one.Through
+			}
+			row := []string{"", requires, orDash(one.ExpiresAt), ""}
 			if i == 0 {
 				row[0], row[3] = first[0], first[3]
 			}
@@ -114,7 +118,7 @@ func (p *program) deleteRoute(ctx context.Context, c *connection, api mapping.AP
 	}
 	id := ""
 	for _, r := range list {
-		if r.ID == name || r.String() == name {
+		if r.ID == name || routeName(r) == name {
 			id = r.ID
 		}
 	}
@@ -172,4 +176,12 @@ func (p *program) apisCommand() *cobra.Command {
 		return columns(p.stdout, []string{"arn", "stage", "name", "revision"}, rows)
 	})
 	return cmd
+}
+
+// routeName is how people write a route: "GET /orders/{id}".
+func routeName(r adminclient.Route) string {
+	if r.HTTPVerb == string(mapping.Connect) {
+		return r.HTTPVerb
+	}
+	return r.HTTPVerb + " /" + r.Resource
 }

@@ -50,60 +50,66 @@ const mailTests = `{"cases": [
   {"name": "who had it before", "caller": {"scopes": ["email"]}, "calls": [{"method": "GET", "path": "/my-resource", "expect": "deny"}]}]}`
 
 func TestATablesLifeByEveryWay(t *testing.T) {
-	everyWay(t, func(t *testing.T, w way) {
-		original := w.ok(t, "", with(seedTable, "export")...)
-		changed := edited(t, w)
-
-		var plan plannedOutput
-		w.into(t, &plan, changed, "plan", "-")
-		if !plan.Exists || !plan.Changes || len(plan.Plan.Gains) != 1 || plan.Plan.Gains[0].Requirement != "scope mail.read" || plan.Plan.Gains[0].Route != "GET /my-resource" ||
-			len(plan.Plan.Losses) != 1 || plan.Plan.Losses[0].Requirement != "scope email" || plan.Applied != nil {
-			t.Fatalf("plan %+v", plan)
-		}
-		if _, _, code := w.run(t, changed, "plan", "--fail-on-changes", "-"); code != cli.Negative {
-			t.Errorf("plan --fail-on-changes ends with %d", code)
-		}
-		if stdout, _, code := w.run(t, mailTests, with(seedTable, "test", "-")...); code != cli.Negative || !strings.Contains(stdout, "1 passed, 2 failed") {
-			t.Errorf("tests before the change end with %d:\n%s", code, stdout)
-		}
-
-		var done plannedOutput
-		stdout, stderr, code := w.run(t, changed, "apply", "--yes", "--revision", plan.Plan.Revision, "-")
-		if code != cli.OK || !strings.Contains(stdout, "1 added, 0 changed, 1 removed, 2 unchanged, revision 2-") || strings.Contains(stderr, "not flushed") != w.direct {
-			t.Fatalf("apply ends with %d:\n%s%s", code, stdout, stderr)
-		}
-		w.into(t, &done, changed, "apply", "--yes", "-")
-		if done.Applied != nil || done.Plan.Permissions.Unchanged != 3 {
-			t.Errorf("the same again: %+v", done)
-		}
-		w.ok(t, mailTests, with(seedTable, "test", "-")...)
-
-		var audit auditOutput
-		w.into(t, &audit, "", with(seedTable, "audit")...)
-		if len(audit.Records) != 2 || audit.Records[0].Counts.Put != 1 || audit.Records[0].Counts.Removed != 1 || audit.Records[0].Before != plan.Plan.Revision {
-			t.Fatalf("audit %+v", audit)
-		}
-		me, err := user.Current()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if by := audit.Records[0].By; (by == "direct:"+me.Username) != w.direct {
-			t.Errorf("changed by %q", by)
-		}
-		w.ok(t, "", with(seedTable, "wait", "--revision", audit.Records[0].After)...)
-
-		w.into(t, &done, "", with(seedTable, "restore", "--yes", "--revision", audit.Records[0].Before)...)
-		if done.Applied == nil || done.Applied.Added != 1 || done.Applied.Removed != 1 {
-			t.Errorf("restore %+v", done)
-		}
-		if again := w.ok(t, "", with(seedTable, "export")...); again != original {
-			t.Errorf("restored is\n%s\nwas\n%s", again, original)
-		}
-		w.into(t, &audit, "", with(seedTable, "audit")...)
-		if len(audit.Records) != 3 {
-			t.Errorf("going back is no change of its own: %+v", audit)
-		}
+	everyWay(t, tablesLife)
+	t.Run("admin", func(t *testing.T) {
+		ready := inProcess(t, environment(t))
+		tablesLife(t, way{name: "admin", env: []string{"SCOPEGATE_ADMIN=" + ready.AdminURL, "SCOPEGATE_TOKEN=" + adminToken(t, ready)}})
 	})
+}
+
+func tablesLife(t *testing.T, w way) {
+	original := w.ok(t, "", with(seedTable, "export")...)
+	changed := edited(t, w)
+
+	var plan plannedOutput
+	w.into(t, &plan, changed, "plan", "-")
+	if !plan.Exists || !plan.Changes || len(plan.Plan.Gains) != 1 || plan.Plan.Gains[0].Requirement != "scope mail.read" || plan.Plan.Gains[0].Route != "GET /my-resource" ||
+		len(plan.Plan.Losses) != 1 || plan.Plan.Losses[0].Requirement != "scope email" || plan.Applied != nil {
+		t.Fatalf("plan %+v", plan)
+	}
+	if _, _, code := w.run(t, changed, "plan", "--fail-on-changes", "-"); code != cli.Negative {
+		t.Errorf("plan --fail-on-changes ends with %d", code)
+	}
+	if stdout, _, code := w.run(t, mailTests, with(seedTable, "test", "-")...); code != cli.Negative || !strings.Contains(stdout, "1 passed, 2 failed") {
+		t.Errorf("tests before the change end with %d:\n%s", code, stdout)
+	}
+
+	var done plannedOutput
+	stdout, stderr, code := w.run(t, changed, "apply", "--yes", "--revision", plan.Plan.Revision, "-")
+	if code != cli.OK || !strings.Contains(stdout, "1 added, 0 changed, 1 removed, 2 unchanged, revision 2-") || strings.Contains(stderr, "not flushed") != w.direct {
+		t.Fatalf("apply ends with %d:\n%s%s", code, stdout, stderr)
+	}
+	w.into(t, &done, changed, "apply", "--yes", "-")
+	if done.Applied != nil || done.Plan.Permissions.Unchanged != 3 {
+		t.Errorf("the same again: %+v", done)
+	}
+	w.ok(t, mailTests, with(seedTable, "test", "-")...)
+
+	var audit auditOutput
+	w.into(t, &audit, "", with(seedTable, "audit")...)
+	if len(audit.Records) != 2 || audit.Records[0].Counts.Put != 1 || audit.Records[0].Counts.Removed != 1 || audit.Records[0].Before != plan.Plan.Revision {
+		t.Fatalf("audit %+v", audit)
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by := audit.Records[0].By; (by == "direct:"+me.Username) != w.direct {
+		t.Errorf("changed by %q", by)
+	}
+	w.ok(t, "", with(seedTable, "wait", "--revision", audit.Records[0].After)...)
+
+	w.into(t, &done, "", with(seedTable, "restore", "--yes", "--revision", audit.Records[0].Before)...)
+	if done.Applied == nil || done.Applied.Added != 1 || done.Applied.Removed != 1 {
+		t.Errorf("restore %+v", done)
+	}
+	if again := w.ok(t, "", with(seedTable, "export")...); again != original {
+		t.Errorf("restored is\n%s\nwas\n%s", again, original)
+	}
+	w.into(t, &audit, "", with(seedTable, "audit")...)
+	if len(audit.Records) != 3 {
+		t.Errorf("going back is no change of its own: %+v", audit)
+	}
 }
 
 func TestPromotionGivesTheSameTableElsewhere(t *testing.T) {
