@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,15 +45,27 @@ func (s *service) listAPIs(ctx context.Context, in *Page) (*listAPIsOutput, erro
 	if err != nil {
 		return nil, err
 	}
+	tables = slices.DeleteFunc(tables, func(api mapping.API) bool { return compareAPIs(api, after.api()) <= 0 })
+	more := len(tables) > in.Limit
+	if more {
+		tables = tables[:in.Limit]
+	}
+	metas, problem := s.metas(ctx, tables)
+	if problem != nil {
+		return nil, problem
+	}
 	p := newPage[listedAPI](*in)
-	for _, m := range tables {
-		if compareAPIs(m.API, after.api()) <= 0 {
-			continue
+	for _, m := range metas {
+		if s.rights(ctx, m) == noRights {
+			continue // has changed hands since
 		}
 		if !p.add(listedOf(m), after) {
 			break
 		}
 		after = position{ARN: m.API.ARN, Stage: m.API.Stage}
+	}
+	if last := len(tables) - 1; more && p.next == "" {
+		p.next = position{ARN: tables[last].ARN, Stage: tables[last].Stage}.cursor()
 	}
 	out := &listAPIsOutput{}
 	out.Body.APIs, out.Body.Next = p.items, p.next

@@ -69,9 +69,13 @@ func (in *listPermissionsInput) filter() (func(mapping.Permission) bool, error) 
 	}, nil
 }
 
-// maxLoads is how many tables are read for one page. Where few permissions pass
-// the filter, a page ends before it is full, and next goes on.
-const maxLoads = 50
+// How many tables are read for one page, and permissions of them before the next
+// table. Where few pass the filter, a page ends before it is full, and next goes
+// on.
+const (
+	maxLoads   = 50
+	maxScanned = 20_000
+)
 
 func (s *service) listPermissions(ctx context.Context, in *listPermissionsInput) (*itemsOutput, error) {
 	tables, err := s.visible(ctx, in.Tables)
@@ -86,16 +90,16 @@ func (s *service) listPermissions(ctx context.Context, in *listPermissionsInput)
 	if err != nil {
 		return nil, err
 	}
-	p, loads := newPage[Item](in.Page), 0
-	for _, t := range tables {
-		if compareAPIs(t.API, at.api()) < 0 {
+	p, loads, scanned := newPage[Item](in.Page), 0, 0
+	for _, api := range tables {
+		if compareAPIs(api, at.api()) < 0 {
 			continue
 		}
-		if loads++; loads > maxLoads {
-			p.next = position{ARN: t.API.ARN, Stage: t.API.Stage}.cursor()
+		if loads++; loads > maxLoads || scanned > maxScanned {
+			p.next = position{ARN: api.ARN, Stage: api.Stage}.cursor()
 			break
 		}
-		snapshot, ok, err := s.loadIfThere(ctx, t.API)
+		snapshot, ok, err := s.loadIfThere(ctx, api)
 		if err != nil {
 			return nil, err
 		}
@@ -103,9 +107,10 @@ func (s *service) listPermissions(ctx context.Context, in *listPermissionsInput)
 			continue
 		}
 		after := ""
-		if t.API == at.api() {
+		if api == at.api() {
 			after = at.ID
 		}
+		scanned += len(snapshot.Permissions)
 		if full, err := s.addItems(p, snapshot, after, wanted); err != nil || full {
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -171,8 +176,8 @@ func (s *service) findPermission(ctx context.Context, in *ItemPath) (store.Snaps
 	if err != nil {
 		return store.Snapshot{}, mapping.Permission{}, err
 	}
-	for _, t := range tables {
-		snapshot, ok, err := s.loadIfThere(ctx, t.API)
+	for _, api := range tables {
+		snapshot, ok, err := s.loadIfThere(ctx, api)
 		if err != nil {
 			return store.Snapshot{}, mapping.Permission{}, err
 		}

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/sync/errgroup"
@@ -43,43 +44,37 @@ func (t Tables) hold(api mapping.API) bool {
 	return (t.ARN == "" || t.ARN == api.ARN) && (t.Stage == "" || t.Stage == api.Stage)
 }
 
-// visible lists the heads of the tables that are asked for and that the caller
-// may see, in the order of listings. Who sees none of them is refused; admins are
+// visible lists the tables that are asked for and that the caller may see, in the
+// order of listings. Who sees none of them is refused; admins are
 // told of a table that it is not there. What is read of the store depends on what
 // is asked for, not on whether it is there.
-func (s *service) visible(ctx context.Context, t Tables) ([]store.Meta, error) {
+func (s *service) visible(ctx context.Context, t Tables) ([]mapping.API, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
 	if t.ARN != "" && t.Stage != "" {
-		meta, err := s.meta(ctx, mapping.API{ARN: t.ARN, Stage: t.Stage})
-		return []store.Meta{meta}, err
+		api := mapping.API{ARN: t.ARN, Stage: t.Stage}
+		_, err := s.meta(ctx, api)
+		return []mapping.API{api}, err
 	}
 	all, err := s.Store.APIs(ctx)
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	admin := s.isAdmin(ctx)
-	if admin {
-		var asked []mapping.API
-		for _, api := range all {
-			if t.hold(api) {
-				asked = append(asked, api)
-			}
-		}
-		all = asked
+	if s.isAdmin(ctx) {
+		return slices.DeleteFunc(all, func(api mapping.API) bool { return !t.hold(api) }), nil
 	}
 	metas, problem := s.metas(ctx, all)
 	if problem != nil {
 		return nil, problem
 	}
-	var mine []store.Meta
+	var mine []mapping.API
 	for _, m := range metas {
 		if t.hold(m.API) && s.rights(ctx, m) != noRights {
-			mine = append(mine, m)
+			mine = append(mine, m.API)
 		}
 	}
-	if len(mine) == 0 && !admin {
+	if len(mine) == 0 {
 		return nil, s.forbidden(ctx)
 	}
 	return mine, nil
