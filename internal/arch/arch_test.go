@@ -48,7 +48,7 @@ func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 	forbidden := []string{
 		module + "/admin", module + "/gateway", module + "/migrations", module + "/cmd", module + "/store/bolt",
 		module + "/store/storetest", module + "/internal/idp", module + "/internal/cli", module + "/internal/dev",
-		module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/tabletest", module + "/internal/lint", module + "/internal/openapi", module + "/internal/reasons", module + "/bench",
+		module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/tabletest", module + "/internal/lint", module + "/internal/plan", module + "/internal/openapi", module + "/internal/reasons", module + "/bench",
 		module + "/functions/admin", module + "/internal/adminwiring", module + "/internal/lambdaproxy", module + "/internal/flush",
 		module + "/internal/callerarn", module + "/internal/openapi", module + "/internal/plan",
 		"github.com/aws/aws-sdk-go-v2/service/apigateway", "github.com/aws/aws-sdk-go-v2/service/apigatewayv2", "github.com/aws/aws-sdk-go-v2/service/sqs",

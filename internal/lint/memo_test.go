@@ -28,6 +28,7 @@ func checker(t rapid.TB, of lint.Table, o lint.Options) *lint.Checker {
 func TestPoliciesThatRestOnTheSameAreTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := tabletest.DrawWorld(t)
+		w.Source.Permissions = w.Source.Permissions[:min(len(w.Source.Permissions), 8)] // policies take their time
 		var some []mapping.Permission
 		routes := slices.Clone(w.Source.Routes)
 		for _, p := range w.Source.Permissions {
@@ -50,8 +51,8 @@ func TestPoliciesThatRestOnTheSameAreTheSame(t *testing.T) {
 		a, b := checker(t, all, o), checker(t, less, o)
 		var memo lint.Memo
 		callers := a.Callers()
-		memoed := a.Weigh(t.Context(), callers, &memo)
-		memoed = b.Weigh(t.Context(), callers, &memo)
+		a.Weigh(t.Context(), callers, &memo)
+		memoed := b.Weigh(t.Context(), callers, &memo)
 		plain := b.Weigh(t.Context(), callers, nil)
 		if got, want := mustJSON(t, b.Result(memoed)), mustJSON(t, b.Result(plain)); got != want {
 			t.Fatalf("with what is known of another table:\n%s\nwithout:\n%s", got, want)
