@@ -28,7 +28,7 @@ func checker(t rapid.TB, of lint.Table, o lint.Options) *lint.Checker {
 func TestPoliciesThatRestOnTheSameAreTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := tabletest.DrawWorld(t)
-		w.Source.Permissions = w.Source.Permissions[:min(len(w.Source.Permissions), 8)] // policies take their time
+		w.Source.Permissions = w.Source.Permissions[:min(len(w.Source.Permissions), 6)] // policies take their time
 		var some []mapping.Permission
 		routes := slices.Clone(w.Source.Routes)
 		for _, p := range w.Source.Permissions {

@@ -147,7 +147,7 @@ func TestAWriteRefusesWhatIsNewAndNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEdit(t)
 		for _, s := range []*store.Snapshot{&e.before, &e.after} {
-			s.Permissions = s.Permissions[:min(len(s.Permissions), 8)] // policies take their time
+			s.Permissions = s.Permissions[:min(len(s.Permissions), 6)] // policies take their time
 		}
 		if rapid.IntRange(0, 9).Draw(t, "new") == 0 {
 			e.before = store.Snapshot{}
@@ -155,10 +155,6 @@ func TestAWriteRefusesWhatIsNewAndNothingElse(t *testing.T) {
 		o := options
 		o.MaxBytes = rapid.SampledFrom([]int{8192, 1500, 1024, 800}).Draw(t, "bytes")
 		blocks, warnings, err := plan.Guard(t.Context(), e.before, e.after, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := plan.Make(t.Context(), e.before, e.after, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,8 +172,11 @@ func TestAWriteRefusesWhatIsNewAndNothingElse(t *testing.T) {
 		if got := flat(blocks); !slices.Equal(got, want) {
 			t.Fatalf("blocked by %q, want %q", got, want)
 		}
-		if got := flat(p.Blocking); !slices.Equal(got, want) {
-			t.Fatalf("the plan is blocked by %q, want %q", got, want)
+		if rapid.IntRange(0, 2).Draw(t, "planned") == 0 {
+			p, err := plan.Make(t.Context(), e.before, e.after, o)
+			if got := flat(p.Blocking); err != nil || !slices.Equal(got, want) {
+				t.Fatalf("the plan is blocked by %q, want %q, %v", got, want, err)
+			}
 		}
 		for _, f := range warnings {
 			if f.Severity != lint.Warning {
