@@ -74,10 +74,11 @@ func firstSegment(target string) string {
 func (f *fleet) api(ctx context.Context, host, first string) (mapping.API, error) {
 	f.mu.Lock()
 	api, ok := f.find(host, first)
+	strange := f.strange(host)
 	failed, age := f.failed, f.now().Sub(f.failedAt)
 	f.mu.Unlock()
 	switch {
-	case ok:
+	case ok && !strange:
 		return api, nil
 	case failed != nil && age < failureCount:
 		return api, failed
@@ -126,12 +127,24 @@ func (f *fleet) find(host, first string) (mapping.API, bool) {
 	return mapping.API{ARN: arn, Stage: noStage}, false
 }
 
+// strange reports whether a host name is in the form of one that stands for an
+// API, and none is known: it may have been registered since, and must not be
+// answered from the main API's table meanwhile.
+func (f *fleet) strange(host string) bool {
+	label, domain, _ := strings.Cut(strings.ToLower(hostOf(host)), ".")
+	return domain == "localhost" && !slices.ContainsFunc(f.known, func(api mapping.API) bool { return strings.EqualFold(api.ID(), label) })
+}
+
+func hostOf(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		return h
+	}
+	return host
+}
+
 // arn is the ARN of the API that a host name stands for.
 func (f *fleet) arn(host string) string {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	label, _, _ := strings.Cut(host, ".")
+	label, _, _ := strings.Cut(hostOf(host), ".")
 	for _, api := range f.known {
 		if strings.EqualFold(api.ID(), label) {
 			return api.ARN
