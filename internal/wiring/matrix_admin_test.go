@@ -27,7 +27,7 @@ const (
 // it: of ADMIN_TENANT_IDS and ADMIN_AUDIENCES, and of no other issuer.
 func (m *matrix) adminAPI(s store.Store, settings ...string) http.Handler {
 	m.t.Helper()
-	c, err := config.Load(append(slices.Clone(m.settings), settings...), config.AdminAPI)
+	c, err := config.Load(append(slices.Concat(m.settings, settings), "FLUSH_AUTHORIZER_CACHE=off"), config.AdminAPI)
 	if err != nil {
 		m.t.Fatal(err)
 	}
