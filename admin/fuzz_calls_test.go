@@ -84,7 +84,7 @@ func FuzzEveryCall(f *testing.F) {
 				r.Body = http.MaxBytesReader(nil, readCloser(body), 1<<20)
 			}
 			r.Header.Set("Authorization", "Bearer "+caller)
-			before := w.newest(t)
+			before, ofOthers := w.newest(t), w.of(t, "theirs")
 			recorder := httptest.NewRecorder()
 			w.ServeHTTP(recorder, r)
 			status, after := recorder.Code, w.newest(t)
@@ -94,6 +94,9 @@ func FuzzEveryCall(f *testing.F) {
 			}
 			if after != before && status >= 300 {
 				t.Fatalf("%s %s?%s by %s: %d, and something was written", c.method, c.path, query, caller, status)
+			}
+			if caller == "owner" && w.of(t, "theirs") != ofOthers {
+				t.Fatalf("%s %s?%s by the owner of another table: %d", c.method, c.path, query, status)
 			}
 			if after != before {
 				w.refill(t)
@@ -111,15 +114,22 @@ func (w *world) newest(t testing.TB) string {
 	}
 	all := revocations.String()
 	for _, stage := range stagesOf() {
-		records, err := w.count.Store.Audit(t.Context(), apiOf(stage), "", 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range records {
-			all += " " + r.ChangeID
-		}
+		all += " " + w.of(t, stage)
 	}
 	return all
+}
+
+// of is the newest change of a stage.
+func (w *world) of(t testing.TB, stage string) string {
+	t.Helper()
+	records, err := w.count.Store.Audit(t.Context(), apiOf(stage), "", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(records) == 0 {
+		return "none"
+	}
+	return records[0].ChangeID
 }
 
 // refill puts back what calls may have taken away.
