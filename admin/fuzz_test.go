@@ -75,3 +75,46 @@ func FuzzOwnersDocument(f *testing.F) {
 		}
 	})
 }
+
+// FuzzYAMLDocument holds that whatever is put as YAML is a change or a problem of
+// its sender, never a failure, that a plan of it is never more than a plan, and
+// that what was put reads the same in both forms.
+func FuzzYAMLDocument(f *testing.F) {
+	f.Add(yamlDocument)
+	f.Add("arn: " + arn + "\nstage: dev\npermissions: []\n")
+	f.Add("arn: " + arn + "\nstage: dev\nname: |\n  a\n  b\npermissions:\n- {arn: \"" + arn + "\", stage: dev, httpVerb: get, resource: /, authenticated: true}\n")
+	f.Add("arn: &a " + arn + "\nstage: *a\npermissions:\n")
+	f.Add(sameDocument)
+	s := newServer(f)
+	s.registered(f)
+	f.Fuzz(func(t *testing.T, body string) {
+		before, err := s.store.Meta(t.Context(), api)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := s.call(t, "admin", "PUT", document+"?dryRun=true", body, "Content-Type", "application/yaml")
+		if after, err := s.store.Meta(t.Context(), api); err != nil || after.Revision != before.Revision {
+			t.Fatalf("a plan wrote: %v %v", after, err)
+		}
+		a := s.call(t, "admin", "PUT", document+"?force=true", body, "If-Match", "*", "Content-Type", "application/yaml")
+		switch a.status {
+		case 400, 404, 413, 422:
+			a.problem(t)
+			if plan.status != a.status {
+				t.Fatalf("planned with %d, applied with %d: %q", plan.status, a.status, body)
+			}
+			return
+		case 200:
+		default:
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		if plan.status != 200 {
+			t.Fatalf("planned with %d, applied: %q", plan.status, body)
+		}
+		read := s.call(t, "admin", "GET", document+"?format=yaml", "")
+		again := s.call(t, "admin", "PUT", document+"?force=true", read.body, "If-Match", read.header.Get("ETag"), "Content-Type", "application/yaml")
+		if read.status != 200 || again.status != 200 || again.header.Get("ETag") != a.header.Get("ETag") {
+			t.Fatalf("what was put reads %d %s and is put again with %d %s", read.status, read.body, again.status, again.body)
+		}
+	})
+}
