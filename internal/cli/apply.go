@@ -320,16 +320,15 @@ func notApplied(err error) error {
 	return fmt.Errorf("whether it was written is not known: run it again, which does no harm: %w", err)
 }
 
+// printPlan writes a plan for people.
 func (p *program) printPlan(change planned) error {
-	head := fmt.Sprintf("%s %s, revision %s", change.api.ARN, change.api.Stage, change.plan.Revision)
 	switch {
 	case !change.exists:
-		head = fmt.Sprintf("%s %s does not exist: it is registered first, which admins may", change.api.ARN, change.api.Stage)
+		if _, err := fmt.Fprintf(p.stdout, "%s %s does not exist: it is registered first, which admins may\n\n", change.api.ARN, change.api.Stage); err != nil {
+			return err
+		}
 	case change.plan.Empty():
-		_, err := fmt.Fprintf(p.stdout, "%s: nothing to change\n", head)
-		return err
-	}
-	if _, err := fmt.Fprintf(p.stdout, "%s\n\n", head); err != nil {
+		_, err := fmt.Fprintf(p.stdout, "%s %s, revision %s: nothing to change\n", change.api.ARN, change.api.Stage, shown(change.plan.Revision))
 		return err
 	}
 	return plan.Text(p.stdout, change.plan)

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"os/user"
 	"strings"
 	"testing"
@@ -289,6 +290,34 @@ func TestWhoCanAndWhatCanByEveryWay(t *testing.T) {
 		}
 		if stdout, _, code := w.run(t, "", with(seedTable, "what-can", "--scope", "nothing")...); code != cli.Negative || stdout != "nothing\n" {
 			t.Errorf("what-can ends with %d:\n%s", code, stdout)
+		}
+	})
+}
+
+// A table of more items than one transaction of DynamoDB takes is made in one step
+// all the same.
+func TestALargeTableIsAppliedWhole(t *testing.T) {
+	everyWay(t, func(t *testing.T, w way) {
+		const n = 350
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf(`{"arn": %q, "stage": "big", "httpVerb": "GET", "resource": "r%d/{id}", "scope": "s%d"}`, dev.SeedAPI.ARN, i, i%7))
+		}
+		text := fmt.Sprintf(`{"arn": %q, "stage": "big", "permissions": [%s]}`, dev.SeedAPI.ARN, strings.Join(list, ","))
+		var done plannedOutput
+		w.into(t, &done, text, "apply", "--yes", "-")
+		if !done.Registered || done.Applied == nil || done.Applied.Added != n {
+			t.Fatalf("applied %+v", done.Applied)
+		}
+		var audit auditOutput
+		w.into(t, &audit, "", "audit", "--api", dev.SeedAPI.ARN, "--stage", "big")
+		if len(audit.Records) != 2 || audit.Records[0].Counts.Put != n {
+			t.Errorf("audit %+v", audit)
+		}
+		var all struct{ Permissions []struct{ ID string } }
+		w.into(t, &all, "", "permissions", "--api", dev.SeedAPI.ARN, "--stage", "big")
+		if len(all.Permissions) != n {
+			t.Errorf("%d permissions are there", len(all.Permissions))
 		}
 	})
 }
