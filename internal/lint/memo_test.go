@@ -86,6 +86,23 @@ func TestWhatWasNotMadeIsSaid(t *testing.T) {
 	}
 }
 
+// TestWhatIsKnownNeedsNoTime: at the end of it the memo still answers.
+func TestWhatIsKnownNeedsNoTime(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := checker(t, table(tabletest.Permission("GET", "u/{id}", "s1"), tabletest.Permission("GET", "u/me", "s2")), options)
+	var memo lint.Memo
+	made := c.Weigh(t.Context(), c.Singles(), &memo)
+	w := c.Weigh(ctx, c.Callers(), &memo)
+	if got := w.Unmade(); !slices.Equal(got, []string{"all scopes"}) || len(w.Callers()) != 2 {
+		t.Errorf("not made: %q, made %+v", got, w.Callers())
+	}
+	// Whoever was not looked at before is not told as news.
+	if got := made.Since(c.Weigh(ctx, c.Singles(), nil)).Findings(); len(got) != 1 || got[0].Kind != lint.Unchecked {
+		t.Errorf("since nobody knows when: %+v", got)
+	}
+}
+
 // TestWhatWasSoBeforeIsNoNews, of each caller by himself.
 func TestWhatWasSoBeforeIsNoNews(t *testing.T) {
 	p := tabletest.Permission

@@ -48,14 +48,19 @@ func (w Weights) Of(k Caller) (Weight, bool) {
 // Since leaves of what is found about each caller what was not so before, in
 // weights of which some may be of the same callers. A route that can be called on
 // no path is the same whatever denies it; of two policies that do not fit neither
-// is news.
+// is news. Of a caller whose policy before was not made nothing is known.
 func (w Weights) Since(before ...Weights) Weights {
 	since := w
 	since.list = nil
 	for _, k := range w.list {
 		for _, b := range before {
-			if was, made := b.Of(k.Caller); made {
-				k = k.since(was, w.budget)
+			i := slices.IndexFunc(b.list, func(o Weight) bool { return o.Same(k.Caller) })
+			if i >= 0 && b.list[i].Made {
+				k = k.since(b.list[i], w.budget)
+			} else if i >= 0 {
+				k.Made = false
+			}
+			if i >= 0 {
 				break
 			}
 		}
@@ -130,14 +135,44 @@ func routing(t *mapping.Table) string {
 	return fmt.Sprintf("%x %t", h.Sum(nil), t.Complete())
 }
 
-// Weigh makes the policies of callers, on all processors, until ctx ends; those
+// Weigh makes the policies of callers, on all processors, until ctx ends. Those
 // that memo has, which may be nil, are not made again.
 func (c *Checker) Weigh(ctx context.Context, callers []Caller, memo *Memo) Weights {
 	w := Weights{list: make([]Weight, len(callers)), budget: c.Budget, prefix: c.table.API().String() + "/"}
 	for i, k := range callers {
 		w.list[i].Caller = k
 	}
-	_ = c.all(ctx, len(callers), func(i int) { w.list[i] = memo.weigh(c, callers[i]) }) // what is not made says so
+	if c.all(ctx, len(callers), func(i int) { w.list[i] = memo.weigh(c, callers[i]) }) != nil {
+		memo.fill(c, w.list) // what is not made says so
+	}
+	return w
+}
+
+// fill takes from the memo what there was no time to make.
+func (m *Memo) fill(c *Checker, list []Weight) {
+	if m == nil {
+		return
+	}
+	for i, w := range list {
+		if !w.Made {
+			if known, ok := m.get(c.Rests(w.Caller)); ok {
+				list[i] = known.of(w.Caller)
+			}
+		}
+	}
+}
+
+func (m *Memo) get(key string) (Weight, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w, known := m.known[key]
+	return w, known
+}
+
+// of is the same policy of another caller.
+func (w Weight) of(k Caller) Weight {
+	k.Bytes, k.Fits, k.Resources, k.Steps = w.Bytes, w.Fits, w.Resources, w.Steps
+	w.Caller = k
 	return w
 }
 
@@ -146,9 +181,7 @@ func (m *Memo) weigh(c *Checker, k Caller) Weight {
 		return c.weighOne(k)
 	}
 	key := c.Rests(k)
-	m.mu.Lock()
-	w, known := m.known[key]
-	m.mu.Unlock()
+	w, known := m.get(key)
 	if !known {
 		w = c.weighOne(k)
 		m.mu.Lock()
@@ -158,9 +191,7 @@ func (m *Memo) weigh(c *Checker, k Caller) Weight {
 		}
 		m.known[key] = w
 	}
-	k.Bytes, k.Fits, k.Resources, k.Steps = w.Bytes, w.Fits, w.Resources, w.Steps
-	w.Caller = k
-	return w
+	return w.of(k)
 }
 
 // all calls f for 0 to n-1, until ctx ends.
@@ -265,7 +296,9 @@ func (w Weights) Findings() []Finding {
 		}
 	}
 	for _, k := range w.list {
-		k.witnessed(&g)
+		if k.Made {
+			k.witnessed(&g)
+		}
 	}
 	if names := w.Unmade(); len(names) > 0 {
 		g.list = append(g.list, Finding{Severity: Warning, Kind: Unchecked, Callers: names})

@@ -108,7 +108,8 @@ func (p *Plan) tell(was, is *weighed) {
 	}
 	p.Resolved = told(p.Resolved, nil)
 	p.Blocking = blocking(p.Findings, is.callers)
-	if len(was.unmade()) > 0 && len(is.unmade()) == 0 {
+	unchecked := func(f lint.Finding) bool { return f.Kind == lint.Unchecked }
+	if len(was.unmade()) > 0 && !slices.ContainsFunc(p.Findings, unchecked) {
 		p.Findings = append(p.Findings, lint.Finding{Severity: lint.Warning, Kind: lint.Unchecked, Callers: was.unmade()})
 	}
 }
