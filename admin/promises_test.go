@@ -198,3 +198,39 @@ func TestAWriteThatShutsHoldersOutWaitsForForce(t *testing.T) {
 		t.Errorf("forced: %d %s", a.status, a.body)
 	}
 }
+
+// TestWhoLosesTheAPIMeanwhileChangesNothingOfIt: the table may change hands between
+// the look at it and the change.
+func TestWhoLosesTheAPIMeanwhileChangesNothingOfIt(t *testing.T) {
+	for name, head := range map[string]string{"to others": foes, "deleted": ""} {
+		for _, c := range []struct{ method, path, body string }{
+			{"POST", "/v1/permissions", perm("dev", `"httpVerb": "GET", "resource": "new", "scope": "s"`)},
+			{"PUT", "", `{"description": "d"}`}, {"DELETE", "", ""},
+		} {
+			h, s := hook(t)
+			one := s.add(t, "dev", orders)
+			path := c.path
+			if path == "" {
+				path = "/v1/permissions/" + one.ID + "?arn=" + arn + "&stage=dev"
+			}
+			h.before = func() {
+				method, body := "PUT", `{"arn": "`+arn+`", `+head+`}`
+				if head == "" {
+					method, body = "DELETE", ""
+				}
+				if a := s.call(t, "admin", method, table, body, "If-Match", "*"); a.status != 200 {
+					t.Fatalf("%d %s", a.status, a.body)
+				}
+			}
+			a := s.call(t, "owner", c.method, path, c.body, "If-Match", "*")
+			none := s.call(t, "owner", "GET", unknown, "")
+			if a.status != 403 || a.body != none.body {
+				t.Errorf("%s, %s: %d %s, want %s", name, c.method, a.status, a.body, none.body)
+			}
+			records, err := s.store.Audit(t.Context(), api, "", 10)
+			if err != nil || len(records) != 3 || records[0].By != "t:ada" {
+				t.Errorf("%s, %s: %d records, the last by %s: %v", name, c.method, len(records), records[0].By, err)
+			}
+		}
+	}
+}
