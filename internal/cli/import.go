@@ -30,8 +30,8 @@ its security requirements, all of them, are what it needs. Operations without se
 registered, which opens them to nobody, or with --authenticated to every verified caller. The
 plan is shown and asked about as apply does. Permissions of the table that the file does not
 have are kept unless --prune is given; what is there keeps its end and description. What API
-Gateway cannot express is listed, not guessed; if there is none of it, the table is marked as
-complete with the file's hash. --dry-run writes nothing.
+Gateway cannot express is listed, not guessed; if every route could be expressed, the table is
+marked as complete with the file's hash. --dry-run writes nothing.
 
 --json prints {"tables": [{"arn", "stage", "revision", "added", "changed", "unchanged",
 "completed"}]}; with --openapi what apply --json does, and "openapi": {"version", "source",

@@ -199,7 +199,11 @@ func (p *program) tellOpenAPI(said openAPIJSON, prune bool) {
 	say := func(format string, args ...any) { fmt.Fprintf(p.stderr, format+"\n", args...) }
 	say("OpenAPI %s: %s, %d of them registered (nobody may call these routes)", shown(said.Version), counted(said.Permissions, "permission"), said.Registered)
 	if len(said.Unexpressed) > 0 {
-		say("Not expressed, so that the table is not marked as complete:")
+		mark := ", so that the table is not marked as complete"
+		if said.Complete {
+			mark = ""
+		}
+		say("Not expressed%s:", mark)
 		for _, one := range said.Unexpressed {
 			say("  %s", shown(one.String()))
 		}

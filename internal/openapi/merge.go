@@ -19,7 +19,7 @@ func (r *reader) result() (Result, error) {
 	})
 	d := r.document
 	out := Result{
-		Title: d.title, Version: d.version, Kind: d.kind, API: r.API, Complete: len(r.problems) == 0,
+		Title: d.title, Version: d.version, Kind: d.kind, API: r.API, Complete: complete(r.problems),
 		Unexpressed: append([]Problem{}, r.problems...), Notes: append([]Problem{}, r.notes...), // never null in JSON
 	}
 	for _, one := range routes {
@@ -37,6 +37,12 @@ func (r *reader) result() (Result, error) {
 		out.Routes = append(out.Routes, mapping.Route{API: r.API, Verb: one.verb, Resource: one.resource})
 	}
 	return out, nil
+}
+
+// complete reports whether problems leave every route among the permissions: what
+// only says otherwise who may call a route does.
+func complete(problems []Problem) bool {
+	return !slices.ContainsFunc(problems, func(p Problem) bool { return p.Kind != Security && p.Kind != Conflict })
 }
 
 func rank(v mapping.Verb) int {

@@ -79,7 +79,8 @@ type Result struct {
 	Unexpressed []Problem `json:"unexpressed"`
 	// Notes are what was read otherwise than its author may think.
 	Notes []Problem `json:"notes"`
-	// Complete says that Routes are all of the API's: nothing is unexpressed.
+	// Complete says that Routes are all of the API's: what is unexpressed, if
+	// anything, is who may call some of them.
 	Complete bool `json:"complete"`
 }
 

@@ -59,8 +59,18 @@ func want(t *testing.T, r openapi.Result, permissions []string, problem ...strin
 			t.Errorf("problem %q, want %q in it", line, problem[i])
 		}
 	}
-	if r.Complete != (len(problem) == 0) {
-		t.Errorf("complete is %v with %d problems", r.Complete, len(problem))
+	checkComplete(t, r)
+}
+
+// checkComplete: a table is complete exactly if no problem keeps a route out of
+// it; who may call a route is another matter.
+func checkComplete(t *testing.T, r openapi.Result) {
+	t.Helper()
+	missing := slices.DeleteFunc(slices.Clone(r.Unexpressed), func(p openapi.Problem) bool {
+		return p.Kind == openapi.Security || p.Kind == openapi.Conflict
+	})
+	if r.Complete != (len(missing) == 0) {
+		t.Errorf("complete is %v with these problems:\n%s", r.Complete, problems(r.Unexpressed))
 	}
 }
 
