@@ -16,6 +16,11 @@ import (
 // patience bounds how long policies are made for one plan, or one write.
 const patience = 5 * time.Second
 
+// guardPatience bounds how long a write waits for the guard, so that the commit
+// still fits into API Gateway's 29 s with it. What was not looked at whole is not
+// made unless it is forced: an unknown outcome is no consent.
+const guardPatience = 8 * time.Second
+
 func (s *service) planOptions() plan.Options {
 	o := s.Policy
 	o.Now, o.Patience = s.Now(), patience
@@ -37,8 +42,15 @@ func (s *service) guard(ctx context.Context, w write) ([]lint.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocking, warnings, err := plan.Guard(ctx, w.before, after, s.planOptions())
-	if err != nil {
+	within, cancel := context.WithTimeout(ctx, guardPatience)
+	defer cancel()
+	blocking, warnings, err := plan.Guard(within, w.before, after, s.planOptions())
+	switch {
+	case err != nil && ctx.Err() == nil && within.Err() != nil && w.force:
+		return nil, nil
+	case err != nil && ctx.Err() == nil && within.Err() != nil:
+		return nil, huma.NewError(http.StatusUnprocessableEntity, fmt.Sprintf("the policies that the change alters could not all be made within %s; force=true makes the change unseen", guardPatience))
+	case err != nil:
 		return nil, err
 	}
 	if w.force {
