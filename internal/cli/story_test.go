@@ -321,3 +321,64 @@ func TestALargeTableIsAppliedWhole(t *testing.T) {
 		}
 	})
 }
+
+// What a write refuses is shown, refused before anything is made, and written when
+// it is forced.
+func TestWhatAWriteRefusesIsForcedOnPurposeOnly(t *testing.T) {
+	var list []string
+	for i := range 60 {
+		list = append(list, fmt.Sprintf(`{"arn": %q, "stage": "tight", "httpVerb": "GET", "resource": "collection-%d/items", "scope": "all"}`, dev.SeedAPI.ARN, i))
+	}
+	text := fmt.Sprintf(`{"arn": %q, "stage": "tight", "permissions": [%s]}`, dev.SeedAPI.ARN, strings.Join(list, ","))
+	test := func(t *testing.T, w way) {
+		stdout, stderr, code := w.run(t, text, "apply", "--yes", "-")
+		if code != cli.Negative || !strings.Contains(stderr, "too_large") || !strings.Contains(stderr, "--force") || !strings.Contains(stdout, "does not exist") {
+			t.Errorf("apply ends with %d: %s%s", code, stdout, stderr)
+		}
+		if all := w.ok(t, "", "apis"); strings.Contains(all, "tight") {
+			t.Errorf("a table was made:\n%s", all)
+		}
+		var done plannedOutput
+		w.into(t, &done, text, "apply", "--yes", "--force", "-")
+		if done.Applied == nil || done.Applied.Added != 60 {
+			t.Errorf("forced: %+v", done.Applied)
+		}
+	}
+	t.Run("dev", func(t *testing.T) {
+		ready := inProcess(t, environment(t, "POLICY_MAX_BYTES=1024"))
+		test(t, way{at: []string{"--dev", ready.AdminURL}})
+	})
+	t.Run("data", func(t *testing.T) {
+		w := way{at: []string{"--data", t.TempDir()}, env: []string{"POLICY_MAX_BYTES=1024"}}
+		w.ok(t, "[]", "import", "-")
+		test(t, w)
+	})
+}
+
+// An owner works on his table with the same commands, and on no other.
+func TestAnOwnerWorksOnHisTableAlone(t *testing.T) {
+	ready := inProcess(t, environment(t))
+	admins := way{at: []string{"--dev", ready.AdminURL}}
+	mine := strings.Replace(admins.ok(t, "", "export"), "permissions:", "owners:\n  - {tenant: "+ready.Tenant+", role: Team.Orders}\npermissions:", 1)
+	admins.ok(t, mine, "apply", "--yes", "-")
+	admins.ok(t, mine, "apply", "--yes", "--stage", "other", "--force", "-")
+	admins.ok(t, strings.Replace(mine, "Team.Orders", "Team.Other", 1), "apply", "--yes", "--stage", "other", "-")
+
+	raw, _, _ := scopegate(t, "", "token", "--issuer", ready.IssuerURL, "--audience", ready.AdminAudience, "--scope", ready.AdminScope, "--role", "Team.Orders")
+	w := way{env: []string{"SCOPEGATE_ADMIN=" + ready.AdminURL, "SCOPEGATE_TOKEN=" + raw}}
+	if all := w.ok(t, "", "apis"); strings.Contains(all, "other") {
+		t.Errorf("he sees\n%s", all)
+	}
+	w.ok(t, strings.Replace(w.ok(t, "", "export"), "scope: email", "scope: mail.read", 1), "apply", "--yes", "-")
+	w.ok(t, mailTests, with(seedTable, "test", "-")...)
+	w.ok(t, "", "audit")
+	others := []string{"--api", dev.SeedAPI.ARN, "--stage", "other"}
+	for _, args := range [][]string{
+		append([]string{"export"}, others...), append([]string{"audit"}, others...), append([]string{"permissions", "add", "GET", "x", "--scope", "s"}, others...),
+		{"apply", "--yes", "--stage", "other", "-"}, {"apply", "--yes", "--stage", "new", "-"}, {"revocations"},
+	} {
+		if stdout, stderr, code := w.run(t, mine, args...); code != cli.Negative || stdout != "" || !strings.Contains(stderr, "403") {
+			t.Errorf("%v ends with %d: %s%s", args, code, stdout, stderr)
+		}
+	}
+}
