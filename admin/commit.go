@@ -141,7 +141,13 @@ func (w *writer) commit(ctx context.Context, c write) (edited, error) {
 		w.pending = w.s.flusherOf(c).Begin(committing, c.change.By, w.api)
 	}
 	after, err := store.CommitSettled(committing, w.s.Store, c.change)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrUnknown):
+		// It may have been made, perhaps long after Begin, and who asks for it
+		// again then finds nothing to change, and so nothing to flush.
+		w.pending.Done(flushing)
+		return edited{}, err
+	case err != nil:
 		return edited{}, err
 	}
 	return edited{after, w.pending.Done(flushing), warnings}, nil

@@ -172,6 +172,42 @@ func TestAChangeThatIsNotMadeIsNotSaidToBeFlushed(t *testing.T) {
 	}
 }
 
+// TestAChangeThatMayHaveBeenMadeIsFlushed: whoever asks for it again is told that
+// there is nothing to change, and then nothing is flushed; and what was begun
+// may be too early for a commit that took long.
+func TestAChangeThatMayHaveBeenMadeIsFlushed(t *testing.T) {
+	f := &recorded{result: scheduled()}
+	s := newServer(t, flushing(f))
+	s.registered(t)
+	s.store.Store = outcomeUnknown{s.store.Store}
+	for _, c := range []struct{ method, path, body string }{
+		{"PUT", document, doc("", orders)},
+		{"POST", "/v1/permissions", perm("dev", `"httpVerb": "GET", "resource": "x", "scope": "s"`)},
+		{"PUT", "/v1/revocations/t:o", "{}"},
+	} {
+		a := s.call(t, "admin", c.method, c.path, c.body, "If-Match", "*")
+		if a.status != 503 {
+			t.Errorf("%s: %d %s", c.path, a.status, a.body)
+		}
+		if got := f.taken(); len(got) != 2 || got[1] != "done" {
+			t.Errorf("%s: flushes %q", c.path, got)
+		}
+	}
+}
+
+// outcomeUnknown is a store that changes, and cannot say so.
+type outcomeUnknown struct{ store.Store }
+
+func (s outcomeUnknown) Commit(ctx context.Context, c store.Change) (store.Meta, error) {
+	m, err := s.Store.Commit(ctx, c)
+	return m, errors.Join(store.ErrUnknown, err)
+}
+
+func (s outcomeUnknown) Revoke(ctx context.Context, c store.RevocationChange) (store.Revision, error) {
+	r, err := s.Store.Revoke(ctx, c)
+	return r, errors.Join(store.ErrUnknown, err)
+}
+
 // commitFails is a store that can be read alone.
 type commitFails struct{ store.Store }
 

@@ -248,6 +248,9 @@ func (s *service) revoke(ctx context.Context, c store.RevocationChange) (flush.R
 	switch err := s.revokeSettled(committing, c); {
 	case errors.Is(err, store.ErrNotFound):
 		return flush.Result{}, notRevoked()
+	case errors.Is(err, store.ErrUnknown):
+		pending.Done(ctx) // as in writer.commit
+		return flush.Result{}, s.problem(ctx, err)
 	case err != nil:
 		return flush.Result{}, s.problem(ctx, err)
 	}

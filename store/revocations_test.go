@@ -278,12 +278,12 @@ func TestRevocationsAreBelievedForAMinutePastTheTTLThenTheOutageShows(t *testing
 	if again, _ := r.asked(); again != before {
 		t.Error("a store that just failed was asked again at once")
 	}
-	r.at(ttl + store.RevocationsMaxStale - 1)
+	r.at(ttl + time.Minute - 1)
 	r.want(t, bob, false)
-	r.at(ttl + store.RevocationsMaxStale)
+	r.at(ttl + time.Minute)
 	r.wantOutage(t, down)
 	r.fail(nil)
-	r.at(ttl + store.RevocationsMaxStale + time.Second)
+	r.at(ttl + time.Minute + time.Second)
 	r.want(t, eve, true)
 	r.want(t, bob, false)
 }

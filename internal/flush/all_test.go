@@ -254,3 +254,52 @@ func FuzzParseJob(f *testing.F) {
 		}
 	})
 }
+
+// TestAStageThatWasFlushedBeforeIsFlushedForALaterChange of all stages too.
+func TestAStageThatWasFlushedBeforeIsFlushedForALaterChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{apis: stages(3)}
+		c := w.new(t)
+		for n := 1; n <= 3; n++ {
+			if r := c.Begin(t.Context(), "a").Done(t.Context()); r.Flush != "scheduled" || r.Reason != "" || w.count() != 3*n {
+				t.Fatalf("%+v, %d flushes, want %d", r, w.count(), 3*n)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+// TestAFlushThatBeganBeforeAJobWasDueDoesNotServeIt, though it ended after: API
+// Gateway may have emptied the cache at its beginning.
+func TestAFlushThatBeganBeforeAJobWasDueDoesNotServeIt(t *testing.T) {
+	for name, all := range map[string]bool{"one stage": false, "all": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{apis: stages(1), takes: 2 * time.Second}
+				c := w.new(t)
+				job := flush.Job{ID: "x", Due: time.Now().Add(time.Second)}
+				if !all {
+					job.ARN, job.Stage = w.apis[0].ARN, w.apis[0].Stage
+				}
+				if r := c.Begin(t.Context(), "a", w.apis[0]).Done(t.Context()); r.Reason != "" {
+					t.Fatalf("%+v", r)
+				}
+				if err := c.Run(t.Context(), job); err != nil || w.count() != 2 {
+					t.Errorf("%v, %d flushes; want one more", err, w.count())
+				}
+			})
+		})
+	}
+}
+
+// TestAJobFromFarAheadIsAnError: some clock is wrong; handed on it would come back
+// for days, and nobody would hear of it.
+func TestAJobFromFarAheadIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		err := w.new(t).Run(t.Context(), flush.Job{ID: "x", Due: time.Now().Add(100 * time.Hour), ARN: stage("dev").ARN, Stage: "dev"})
+		if err == nil || len(w.jobs) > 0 || len(w.failures) != 1 {
+			t.Errorf("%v, jobs %+v, told of %v", err, w.jobs, w.failures)
+		}
+	})
+}

@@ -14,7 +14,9 @@ type Budget struct {
 }
 
 // bucket holds what is left of a budget. It goes by the machine's own clock, not
-// by a settable one: what it spares is real.
+// by a settable one: what it spares is real. Its monotonic reading is left out:
+// while Lambda freezes the instance it stands still, and no budget would fill up
+// between two requests.
 type bucket struct {
 	budget Budget
 	mu     sync.Mutex
@@ -23,18 +25,18 @@ type bucket struct {
 }
 
 func newBucket(b Budget) *bucket {
-	return &bucket{budget: b, left: float64(b.Burst), at: time.Now()}
+	return &bucket{budget: b, left: float64(b.Burst), at: time.Now().Round(0)}
 }
 
 // take takes one if there is one, and else says how long until there is.
 func (b *bucket) take() (wait time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
+	now := time.Now().Round(0)
 	if passed := now.Sub(b.at).Seconds(); passed > 0 {
 		b.left = min(b.left+passed*b.budget.PerSecond, float64(b.budget.Burst))
-		b.at = now
 	}
+	b.at = now // also where the clock was put back: else nothing would come until it is there again
 	if b.left >= 1 {
 		b.left--
 		return 0, true

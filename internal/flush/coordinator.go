@@ -85,9 +85,7 @@ func New(c Config) (*Coordinator, error) {
 	if c.TTL < 0 {
 		return nil, fmt.Errorf("make the flush coordinator: CACHE_TTL %s: must not be negative", c.TTL)
 	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
+	c.Now = wallClock(c.Now)
 	if c.Owner == (Budget{}) {
 		c.Owner = ownerBudget
 	}
@@ -103,6 +101,15 @@ func New(c Config) (*Coordinator, error) {
 	co.flushed, errs[1] = lru.New[mapping.API, time.Time](remembered)
 	co.put, errs[2] = lru.New[mapping.API, time.Time](remembered)
 	return co, errors.Join(errs[:]...)
+}
+
+// wallClock is a clock without a monotonic reading, which stands still while Lambda
+// freezes the instance: what was due soon would be so for ever. nil means time.Now.
+func wallClock(now func() time.Time) func() time.Time {
+	if now == nil {
+		now = time.Now
+	}
+	return func() time.Time { return now().Round(0) }
 }
 
 // Begin is Flusher's.

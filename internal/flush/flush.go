@@ -97,7 +97,8 @@ type Flusher interface {
 
 // Pending is a change whose flush was begun.
 type Pending interface {
-	// Done is called once the change is committed: it flushes now. Of a change that
-	// was not committed it is not called; its second flush does no harm.
+	// Done is called once the change is committed, or may have been: it flushes now.
+	// Of a change that was not committed it is not called; its second flush does no
+	// harm.
 	Done(ctx context.Context) Result
 }
