@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -109,6 +110,33 @@ func TestWhatIsWrongElsewhereIsNothingToTheImport(t *testing.T) {
 func TestSecurityOfTheDocumentThatCannotBeReadIsNobodys(t *testing.T) {
 	r := read(t, schemes+"security: oauth\npaths: {/a: {get: {}, put: {security: []}}}", openapi.Options{Authenticated: true})
 	want(t, r, []string{"GET /a: registered", "PUT /a: authenticated"}, "shape security: must be a list of objects")
+}
+
+// TestSecurityOfAPathIsNotLeftOut: OpenAPI has none there. Its author meant to
+// narrow what the document says, or to have something where it says nothing.
+func TestSecurityOfAPathIsNotLeftOut(t *testing.T) {
+	const paths = `
+paths:
+  /a: {security: [{oauth: [admin]}], get: {}, put: {security: [{oauth: [w]}]}, x-amazon-apigateway-any-method: {}}
+  /b: {get: {}}
+  /c: {$ref: '#/paths/~1a', delete: {}}
+  /d: {security: [{oauth: [admin]}], $ref: '#/paths/~1b'}
+  /e: {get: {}}
+`
+	others := func(path string) (list []string) {
+		for _, v := range []string{"POST", "PATCH", "DELETE", "HEAD", "OPTIONS"} {
+			list = append(list, v+" "+path+": registered")
+		}
+		return list
+	}
+	for root, open := range map[string]string{"": "authenticated", "security: [{oauth: [read]}]": "scope read"} {
+		r := read(t, schemes+root+paths, openapi.Options{Authenticated: true})
+		list := append([]string{"GET /a: registered"}, others("/a")...)
+		list = slices.Insert(list, 2, "PUT /a: scope w")
+		list = append(list, "GET /b: "+open, "GET /c: registered", "POST /c: registered", "PUT /c: scope w", "PATCH /c: registered",
+			"DELETE /c: "+open, "HEAD /c: registered", "OPTIONS /c: registered", "GET /d: registered", "GET /e: "+open)
+		want(t, r, list, "shape /a: security: is no member of a path item", "shape /c: security", "shape /d: security")
+	}
 }
 
 func TestTheBasePathIsIgnoredOrPrepended(t *testing.T) {

@@ -37,6 +37,9 @@ type stripper struct {
 	notes      []Problem
 	operations int
 	unknown    bool // the document's own security could not be read
+	// closed says that the path item at hand has security, which OpenAPI has none
+	// of there: what its author meant by it is not guessed, and not left out either.
+	closed bool
 }
 
 type dict = map[string]any

@@ -52,6 +52,9 @@ func (s *stripper) item(path string, n *node, out dict, hops int) {
 		s.problem(path, "", BadShape, "path item", "must be an object of methods")
 		return
 	}
+	outer := s.closed
+	s.closed = outer || n.get("security") != nil
+	defer func() { s.closed = outer }()
 	for _, m := range n.members {
 		if s.operations > MaxOperations {
 			return
@@ -79,6 +82,8 @@ func (s *stripper) member(path string, m member, out dict, hops int) {
 			s.problem(path, more.name, BadMethod, more.name, "API Gateway routes GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS and ANY only")
 		}
 	case slices.Contains([]string{"summary", "description", "parameters", "servers"}, m.name), strings.HasPrefix(m.name, "x-"):
+	case m.name == "security":
+		s.problem(path, "", BadShape, m.name, "is no member of a path item; operations without security of their own are nobody's")
 	default:
 		s.operations++
 		s.problem(path, "", BadShape, m.name, "is no member of a path item; methods are written in lower case")
@@ -123,7 +128,7 @@ func (s *stripper) operation(path string, m member, out dict) {
 	}
 	if at := m.value.get("security"); at != nil {
 		one["security"], _ = securityOf(at) // fault has seen that it can be read
-	} else if s.unknown {
+	} else if s.unknown || s.closed {
 		one[unread] = true
 	}
 	if servers := s.servers(path, m.value.get("servers")); servers != nil {
