@@ -59,6 +59,11 @@ func newBrute(t *rapid.T, e edit) brute {
 			}
 		}
 	}
+	for _, p := range append(slices.Clone(e.before.Permissions), e.after.Permissions...) {
+		if p.Resource.IsPattern() { // the shortest path that it matches
+			b.deepest = max(b.deepest, 1+strings.Count(p.Resource.String(), "/"))
+		}
+	}
 	for _, v := range append(slices.Clone(mapping.Methods), mapping.Connect) {
 		for _, table := range []*mapping.Table{b.after, b.before} {
 			for _, route := range table.Templates(v) {

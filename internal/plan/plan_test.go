@@ -133,6 +133,14 @@ func TestWhoGainsAndWhoLoses(t *testing.T) {
 			list(id, permission("GET", "users/1", "s2")), list(permission("GET", "users/{id}", "s3"), permission("GET", "users/1", "s2")),
 			[]string{"scope s3 GET /users/{id}"}, []string{"scope s1 GET /users/{id}"},
 		},
+		"of the lengths that only a long pattern matches": {
+			list(permission("GET", "{x}/{p+}", "")), list(permission("GET", "{x}/{p+}", ""), permission("GET", "*/*/*/*", "s1")),
+			[]string{"scope s1 GET /*/*/*/*", "scope s1 GET /{x}/{p+}"}, none,
+		},
+		"of the lengths at which no route takes a pattern's other spelling away": {
+			list(permission("GET", "a/{x}/{y}/{p+}", "")), list(permission("GET", "a/{x}/{y}/{p+}", ""), permission("GET", "a/*/", "s1")),
+			[]string{"scope s1 GET /a/*/ as GET /a/1/1/"}, none,
+		},
 		"to open a WebSocket": {list(), list(permission("$connect", "", "s1")), []string{"scope s1 $connect"}, none},
 	}
 	for name, c := range cases {

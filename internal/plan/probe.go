@@ -16,7 +16,7 @@ type target struct {
 	name   string // as "GET /orders/{id}"
 	method mapping.Verb
 	// paths: the first stands for the target, the others, if no other target's,
-	// may go another way: a slash at the end, or of {name+} another length.
+	// may go another way: a slash at the end, or of {name+} and * another length.
 	paths  []string
 	greedy bool // it ends in {name+}
 }
@@ -36,7 +36,7 @@ func targetsOf(b, a *side) []target {
 			}
 		}
 		for _, text := range patternsOf(v, b, a) {
-			list = append(list, target{string(v) + " /" + text, v, []string{f.matching(text)}, false})
+			list = append(list, target{string(v) + " /" + text, v, f.matching(text), false})
 		}
 	}
 	ownPaths(list)
@@ -85,7 +85,7 @@ func patternsOf(v mapping.Verb, sides ...*side) []string {
 // fresh makes requests of values that neither table knows.
 type fresh struct {
 	value   string
-	longest int // segments of a route
+	longest int // segments of a route, or of the shortest path of a pattern
 }
 
 func newFresh(sides ...*side) fresh {
@@ -93,8 +93,9 @@ func newFresh(sides ...*side) fresh {
 	literals, globs := map[string]bool{}, ""
 	for _, s := range sides {
 		for _, p := range s.permissions {
-			if p.Resource.IsPattern() {
-				globs += p.Resource.String()
+			if text := p.Resource.String(); p.Resource.IsPattern() {
+				globs += text
+				f.longest = max(f.longest, 1+strings.Count(text, "/"))
 			}
 		}
 		for _, r := range s.routes {
@@ -127,12 +128,21 @@ func (f fresh) run(n int) string {
 	return strings.TrimSuffix(strings.Repeat(f.value+"/", n), "/")
 }
 
-// matching is a path of a pattern and, if there is such a one, of no route: what
-// its last * stands for is longer than any.
-func (f fresh) matching(pattern string) string {
+// matching are paths of a pattern. The first is, if there is such a one, of no
+// route: what its last * stands for is longer than any. One that ends in / does not
+// permit the path without it, so that a route which that finds takes it away; the
+// others are of the lengths at which there may be none.
+func (f fresh) matching(pattern string) []string {
 	last := strings.LastIndexByte(pattern, '*')
-	head := strings.ReplaceAll(pattern[:last], "*", f.value)
-	return "/" + head + f.run(f.longest+1) + pattern[last+1:]
+	head := "/" + strings.ReplaceAll(pattern[:last], "*", f.value)
+	var paths []string
+	for n := f.longest + 1; n > 0; n-- {
+		paths = append(paths, head+f.run(n)+pattern[last+1:])
+		if !strings.HasSuffix(pattern, "/") {
+			break
+		}
+	}
+	return paths
 }
 
 // instances are paths of a route.
