@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -191,7 +192,7 @@ func (p *program) apply(ctx context.Context, a applied, file string) error {
 // is made here: the admin API plans against tables that it knows.
 func (c *connection) plan(ctx context.Context, d *document, w writes) (planned, error) {
 	out := planned{api: d.api, exists: true}
-	stored, _, err := c.Document(ctx, d.api)
+	stored, at, err := c.Document(ctx, d.api)
 	var problem *adminclient.Problem
 	if errors.As(err, &problem) && problem.Status == http.StatusNotFound {
 		return c.planNew(ctx, d, w)
@@ -203,8 +204,12 @@ func (c *connection) plan(ctx context.Context, d *document, w writes) (planned, 
 		if err := d.over(stored); err != nil {
 			return out, err
 		}
+		d.base = at
 	}
-	revision, err := c.PutDocument(ctx, d.api, d.text(), adminclient.Put{Revision: w.revision, DryRun: true}, &out.plan)
+	if d.base != "" && d.base != at {
+		return out, moved(d)
+	}
+	revision, err := c.PutDocument(ctx, d.api, d.text(), adminclient.Put{Revision: cmp.Or(w.revision, d.base), DryRun: true}, &out.plan)
 	if err != nil {
 		return out, err
 	}
@@ -215,11 +220,19 @@ func (c *connection) plan(ctx context.Context, d *document, w writes) (planned, 
 	return out, nil
 }
 
+// moved says that a table is not the one any more that a document was made from.
+func moved(d *document) error {
+	return negative(fmt.Errorf("nothing was written: somebody else has changed the table of %s since it was read at revision %s: run it again", d.api, d.base))
+}
+
 // planNew plans a table that is registered first.
 func (c *connection) planNew(ctx context.Context, d *document, w writes) (planned, error) {
 	out := planned{api: d.api}
 	if w.revision != "" && w.revision != (store.Revision{}).String() {
 		return out, negative(fmt.Errorf("--revision %q: there is no table of %s", w.revision, d.api))
+	}
+	if d.base != "" && d.base != (store.Revision{}).String() {
+		return out, moved(d)
 	}
 	if d.list {
 		if err := d.over([]byte("{}")); err != nil {

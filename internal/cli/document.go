@@ -20,6 +20,9 @@ type document struct {
 	order   []string
 	api     mapping.API
 	list    bool // the file is a list of permissions, and says nothing of the rest
+	// base is the revision of the table that the rest was taken from, "none" if there
+	// was none, "" if nothing was: what is put on another one would undo changes.
+	base string
 }
 
 // rewrite is what promotion changes.

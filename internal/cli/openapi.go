@@ -122,9 +122,10 @@ func (c *connection) importing(ctx context.Context, api mapping.API, r openapi.R
 		Version: r.Version, Source: r.Source, Complete: r.Complete, Permissions: len(r.Permissions), Registered: r.Registered(),
 		Unexpressed: r.Unexpressed, Notes: r.Notes,
 	}
-	stored, _, err := c.Document(ctx, api)
+	stored, at, err := c.Document(ctx, api)
 	var problem *adminclient.Problem
 	if errors.As(err, &problem) && problem.Status == http.StatusNotFound {
+		at = store.Revision{}.String()
 		if stored, err = json.Marshal(map[string]string{"name": r.Title}); r.Title == "" {
 			stored = []byte("{}")
 		}
@@ -141,7 +142,7 @@ func (c *connection) importing(ctx context.Context, api mapping.API, r openapi.R
 	if err != nil {
 		return nil, said, err
 	}
-	d := &document{members: map[string]json.RawMessage{"permissions": permissions}, order: []string{"permissions"}, api: api}
+	d := &document{members: map[string]json.RawMessage{"permissions": permissions}, order: []string{"permissions"}, api: api, base: at}
 	if err := d.over(stored); err != nil {
 		return nil, said, err
 	}
