@@ -303,3 +303,44 @@ func TestAJobFromFarAheadIsAnError(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsTooMuchOnceMoreIsLeftToAnotherJob: the one of before has been.
+func TestWhatIsTooMuchOnceMoreIsLeftToAnotherJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		c := w.new(t, func(c *flush.Config) { c.Owner = flush.Budget{PerSecond: 0.001, Burst: 1} })
+		for n := range 3 {
+			p := c.Begin(t.Context(), "a", stage("dev"))
+			p.Done(t.Context())
+			if got := len(w.early()); got != min(n, 1) {
+				t.Fatalf("after change %d: %d jobs soon", n, got)
+			}
+			if n > 0 {
+				time.Sleep(time.Minute)
+				w.mu.Lock()
+				w.jobs = nil
+				w.mu.Unlock()
+			}
+		}
+	})
+}
+
+// TestAllOwnersTogetherHaveABudget, and who finds it empty keeps the own one.
+func TestAllOwnersTogetherHaveABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		c := w.new(t, func(c *flush.Config) {
+			c.Owner, c.Whole = flush.Budget{PerSecond: 0.001, Burst: 1}, flush.Budget{PerSecond: 1, Burst: 1}
+		})
+		for i, want := range []int{1, 1, 2} {
+			owner := min(i, 1)
+			if i == 2 {
+				time.Sleep(time.Second)
+			}
+			c.Begin(t.Context(), fmt.Sprint(owner), stage(fmt.Sprint(owner))).Done(t.Context())
+			if w.count() != want {
+				t.Fatalf("change %d: %d flushes, want %d", i, w.count(), want)
+			}
+		}
+	})
+}
