@@ -46,8 +46,9 @@ type Config struct {
 	// those of its settings that decide; Now is the API's own.
 	Callers Verifier
 	Explain explain.Settings
-	// Principal names a caller for the audit trail; nil means Claims.PrincipalID.
-	// The command line puts "direct:…" there when it works on a store itself.
+	// Principal names a caller for the audit trail; nil means Claims.PrincipalID,
+	// and behind a slash the client app, where that is another. The command
+	// line puts "direct:…" there when it works on a store itself.
 	Principal func(token.Claims) string
 	// RequestID is the id that what carries requests gave one, from its context;
 	// nil, and "", mean that the API gives one. A header is never asked: anybody can
@@ -77,7 +78,7 @@ func New(c Config) (http.Handler, error) {
 		c.Now = time.Now
 	}
 	if c.Principal == nil {
-		c.Principal = token.Claims.PrincipalID
+		c.Principal = writerOf
 	}
 	if c.RequestID == nil {
 		c.RequestID = func(context.Context) string { return "" }

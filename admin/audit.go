@@ -36,7 +36,7 @@ type listAuditOutput struct {
 type Record struct {
 	ChangeID  string    `json:"changeId"`
 	At        time.Time `json:"at"`
-	By        string    `json:"by" doc:"Principal id of who asked for it"`
+	By        string    `json:"by" doc:"Principal id of who asked for it, and the client app behind a slash: {tid}:{oid}/{appid}"`
 	RequestID string    `json:"requestId,omitempty"`
 	Before    string    `json:"before" doc:"Revision before the change, none before there was one"`
 	After     string    `json:"after" doc:"Revision after it, none after a deletion"`

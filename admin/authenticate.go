@@ -28,6 +28,26 @@ func principalID(ctx context.Context) string {
 	return id
 }
 
+// writerOf names who asks, for the audit trail, and the client app that asks for
+// them: {tid}:{oid}/{appid}, of which the audit trail tells who wrote what through
+// which client. What is in the id already is not named twice.
+func writerOf(c token.Claims) string {
+	id := c.PrincipalID()
+	if c.AppID == "" || c.AppID == c.ObjectID || c.AppID == c.Subject {
+		return id
+	}
+	return id + "/" + c.AppID
+}
+
+// flushOwner is whose budget of flushes a change takes from: a user has one,
+// through however many apps.
+func flushOwner(ctx context.Context) string {
+	if id := claimsOf(ctx).PrincipalID(); id != "" {
+		return id
+	}
+	return principalID(ctx)
+}
+
 // authenticate verifies the bearer token of every operation that names a
 // security scheme. It looks at nothing that a gateway in front may have added:
 // headers can be sent by anybody.

@@ -138,7 +138,7 @@ func (w *writer) commit(ctx context.Context, c write) (edited, error) {
 	flushing, end := uncancelled(ctx)
 	defer end()
 	if w.pending == nil {
-		w.pending = w.s.flusherOf(c).Begin(committing, c.change.By, w.api)
+		w.pending = w.s.flusherOf(c).Begin(committing, flushOwner(ctx), w.api)
 	}
 	after, err := store.CommitSettled(committing, w.s.Store, c.change)
 	switch {

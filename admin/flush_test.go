@@ -218,3 +218,19 @@ func (commitFails) Commit(context.Context, store.Change) (store.Meta, error) {
 func (commitFails) Revoke(context.Context, store.RevocationChange) (store.Revision, error) {
 	return store.Revision{}, errors.New("dial 10.0.0.7: refused")
 }
+
+// TestAUserHasOneBudgetOfFlushesThroughEveryApp: the app is named in the audit
+// trail, and not in whose flushes are counted together.
+func TestAUserHasOneBudgetOfFlushesThroughEveryApp(t *testing.T) {
+	f := &recorded{result: scheduled()}
+	s := newServer(t, flushing(f))
+	s.call(t, "admin-through-app", "PUT", table, `{"arn": "`+arn+`"}`)
+	s.call(t, "admin-through-app", "POST", "/v1/permissions", perm("dev", `"httpVerb": "GET", "resource": "x", "scope": "s"`))
+	a := s.call(t, "admin-through-app", "PUT", "/v1/revocations/t:o", `{}`)
+	if got, want := f.taken(), []string{"begin dev for t:ada", "done", "begin all for t:ada", "done"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if by := revocationOf(t, a).By; by != "t:ada/cli" {
+		t.Errorf("revoked by %s", by)
+	}
+}

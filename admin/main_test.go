@@ -50,25 +50,30 @@ func user(scopes, roles []string) token.Claims {
 }
 
 var known = callers{
-	"admin":     user([]string{"email", "S"}, []string{"R"}),
-	"no-role":   user([]string{"S"}, nil),
-	"no-scope":  user([]string{"email"}, []string{"R"}),
-	"nobody":    user([]string{"email"}, nil),
-	"app":       {Issuer: "i", TenantID: "t", ObjectID: "robot", Kind: token.KindApp, Roles: []string{"R"}},
-	"other-app": {Issuer: "i", TenantID: "t", ObjectID: "robot", Kind: token.KindApp, Roles: []string{"S"}},
-	"foreign":   {Issuer: "https://i.example", Subject: "s", Kind: token.KindUnknown, Scopes: []string{"S"}, Roles: []string{"R"}},
+	"admin-through-app": {Issuer: "i", TenantID: "t", ObjectID: "ada", AppID: "cli", Kind: token.KindUser, Scopes: []string{"S"}, Roles: []string{"R"}},
+	"admin":             user([]string{"email", "S"}, []string{"R"}),
+	"no-role":           user([]string{"S"}, nil),
+	"no-scope":          user([]string{"email"}, []string{"R"}),
+	"nobody":            user([]string{"email"}, nil),
+	"app":               {Issuer: "i", TenantID: "t", ObjectID: "robot", Kind: token.KindApp, Roles: []string{"R"}},
+	"other-app":         {Issuer: "i", TenantID: "t", ObjectID: "robot", Kind: token.KindApp, Roles: []string{"S"}},
+	"foreign":           {Issuer: "https://i.example", Subject: "s", Kind: token.KindUnknown, Scopes: []string{"S"}, Roles: []string{"R"}},
 
 	// With the admin scope, where they are users, and without the admin role.
-	"owner":           of(token.KindUser, home, "olga", role("Team")),
-	"owner-by-group":  of(token.KindUser, home, "gina", group(teamGroup)),
-	"owner-app":       of(token.KindApp, home, "bot", role("Team")),
-	"other-owner":     of(token.KindUser, home, "otto", role("Others")),
-	"other-tenant":    of(token.KindUser, elsewhere, "tina", role("Team")),
-	"other-role":      of(token.KindUser, home, "rosa", role("Nothing")),
-	"owner-no-scope":  of(token.KindUser, home, "nora", func(c *token.Claims) { c.Scopes, c.Roles = []string{"x"}, []string{"Team"} }),
-	"groups-unknown":  of(token.KindUser, home, "ulla", func(c *token.Claims) { c.GroupsUnknown = true }),
-	"foreign-owner":   {Issuer: "https://i.example", Subject: "s", Kind: token.KindUnknown, Scopes: []string{"S"}, Roles: []string{"Team"}, Groups: []string{teamGroup}},
-	"owner-and-admin": of(token.KindUser, home, "anna", func(c *token.Claims) { c.Roles = []string{"Team", "R"} }),
+	"owner":          of(token.KindUser, home, "olga", role("Team")),
+	"owner-by-group": of(token.KindUser, home, "gina", group(teamGroup)),
+	// Who comes through an app that the id does not name.
+	"owner-through-app": of(token.KindUser, home, "olga", func(c *token.Claims) { role("Team")(c); c.AppID = "cli" }),
+	"owner-app-itself":  of(token.KindApp, home, "bot", func(c *token.Claims) { role("Team")(c); c.AppID = "bot" }),
+	"owner-app-v1":      of(token.KindApp, home, "bot", func(c *token.Claims) { role("Team")(c); c.AppID = "app-1" }),
+	"owner-app":         of(token.KindApp, home, "bot", role("Team")),
+	"other-owner":       of(token.KindUser, home, "otto", role("Others")),
+	"other-tenant":      of(token.KindUser, elsewhere, "tina", role("Team")),
+	"other-role":        of(token.KindUser, home, "rosa", role("Nothing")),
+	"owner-no-scope":    of(token.KindUser, home, "nora", func(c *token.Claims) { c.Scopes, c.Roles = []string{"x"}, []string{"Team"} }),
+	"groups-unknown":    of(token.KindUser, home, "ulla", func(c *token.Claims) { c.GroupsUnknown = true }),
+	"foreign-owner":     {Issuer: "https://i.example", Subject: "s", Kind: token.KindUnknown, Scopes: []string{"S"}, Roles: []string{"Team"}, Groups: []string{teamGroup}},
+	"owner-and-admin":   of(token.KindUser, home, "anna", func(c *token.Claims) { c.Roles = []string{"Team", "R"} }),
 }
 
 // failing is a store whose calls fail as it is told.

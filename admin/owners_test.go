@@ -264,7 +264,9 @@ func TestAnOwnersDocumentReadIsAnOwnersDocumentPut(t *testing.T) {
 func TestTheAuditTrailNamesTheOwnerWhoDidIt(t *testing.T) {
 	s := newServer(t)
 	s.owned(t)
-	for caller, by := range map[string]string{"owner": home + ":olga", "owner-app": home + ":bot", "admin": "t:ada"} {
+	for caller, by := range map[string]string{
+		"owner": home + ":olga", "owner-app": home + ":bot", "admin": "t:ada", "owner-through-app": home + ":olga/cli", "owner-app-v1": home + ":bot/app-1", "owner-app-itself": home + ":bot",
+	} {
 		a := s.call(t, caller, "PUT", document, doc(`, "complete": {"source": "of `+caller+`"}, "name": "Orders", `+owners+`, `+trust, orders), "If-Match", "*")
 		records, err := s.store.Audit(t.Context(), api, "", 1)
 		if err != nil || a.status != 200 || len(records) != 1 {

@@ -68,10 +68,11 @@ func hook(t *testing.T) (*hooked, server) {
 
 func TestTheSecondFlushIsCertainBeforeAChangeIsMade(t *testing.T) {
 	h, s := hook(t)
-	a := s.call(t, "owner", "POST", "/v1/permissions", perm("dev", orders))
+	a := s.call(t, "owner-through-app", "POST", "/v1/permissions", perm("dev", orders))
 	if a.status != 201 || !slices.Equal(h.events, []string{"begin", "commit true", "done"}) || a.item(t).Flush != "scheduled" {
 		t.Errorf("%d %s after %v", a.status, a.body, h.events)
 	}
+	// His budget is one through all apps.
 	if h.owner != home+":olga" || h.beginOf != fmt.Sprint([]mapping.API{api}) {
 		t.Errorf("begun by %s of %s", h.owner, h.beginOf)
 	}

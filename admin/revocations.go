@@ -244,7 +244,7 @@ func (s *service) revoke(ctx context.Context, c store.RevocationChange) (flush.R
 	}
 	committing, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	pending := s.Flusher.Begin(committing, c.By)
+	pending := s.Flusher.Begin(committing, flushOwner(ctx))
 	switch err := s.revokeSettled(committing, c); {
 	case errors.Is(err, store.ErrNotFound):
 		return flush.Result{}, notRevoked()

@@ -88,6 +88,7 @@ var upperGUID = regexp.MustCompile(`^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4
 
 // CanonicalPrincipal checks a principal id, "{tid}:{oid}" for Entra and
 // "{issuer host}:{sub}" otherwise, and writes GUIDs as tokens do, in lower case.
+// An audit trail's {tid}:{oid}/{appid} is refused: nobody would be meant by it.
 func CanonicalPrincipal(id string) (string, error) {
 	first, second, ok := strings.Cut(id, ":")
 	switch {
@@ -100,6 +101,9 @@ func CanonicalPrincipal(id string) (string, error) {
 	}
 	if upperGUID.MatchString(first) && upperGUID.MatchString(second) {
 		return strings.ToLower(id), nil
+	}
+	if object, app, ok := strings.Cut(second, "/"); ok && upperGUID.MatchString(first) && upperGUID.MatchString(object) {
+		return "", fmt.Errorf("principalId %q: must be {tid}:{oid} alone: all tokens of a principal are revoked, not those of the app %s only", id, app)
 	}
 	return id, checkText("principalId", id, true)
 }

@@ -15,6 +15,7 @@ func TestAPrincipalIsWrittenAsTokensHaveIt(t *testing.T) {
 		tidOid:                                           tidOid,
 		strings.ToUpper(tidOid):                          tidOid,
 		"issuer.example:Sub":                             "issuer.example:Sub", // another issuer's sub is kept to the letter
+		"issuer.example:a/b":                             "issuer.example:a/b",
 		"issuer.example:8443:a:b":                        "issuer.example:8443:a:b",
 		strings.ToUpper(tidOid) + "x":                    strings.ToUpper(tidOid) + "x",
 		"h:" + strings.Repeat("x", 998):                  "h:" + strings.Repeat("x", 998),
@@ -24,7 +25,8 @@ func TestAPrincipalIsWrittenAsTokensHaveIt(t *testing.T) {
 			t.Errorf("%q: %q, %v", id, got, err)
 		}
 	}
-	for _, id := range []string{"", ":", "a", "a:", ":b", "a:b\x00", "a:\x7f", "a:\u0085", "a:\xff", "h:" + strings.Repeat("x", 999)} {
+	// As an audit trail names who wrote: nobody has that id, and no token would be refused.
+	for _, id := range []string{tidOid + "/" + tidOid[:36], tidOid + "/", "", ":", "a", "a:", ":b", "a:b\x00", "a:\x7f", "a:\u0085", "a:\xff", "h:" + strings.Repeat("x", 999)} {
 		if got, err := store.CanonicalPrincipal(id); err == nil {
 			t.Errorf("%q is %q", id, got)
 		}
