@@ -98,7 +98,7 @@ func stampOf(c *store.Change, made store.Stamp) store.Stamp {
 // duplicate tells where the permission is that was to be added.
 func duplicate(p mapping.Permission) error {
 	err := huma.NewError(http.StatusConflict, "the permission is there: "+p.ID(),
-		&huma.ErrorDetail{Location: "body", Value: p.ID(), Message: "must be no permission of the table; description and expiresAt are changed by PUT"})
+		&huma.ErrorDetail{Location: "body", Value: p.ID(), Message: "is in the table already; PUT /v1/permissions/{id} changes its description and expiresAt"})
 	return huma.ErrorWithHeaders(err, http.Header{"Location": {itemURL(p)}})
 }
 

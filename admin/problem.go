@@ -32,6 +32,9 @@ func (s *service) problem(ctx context.Context, err error) huma.StatusError {
 	case errors.Is(err, store.ErrInvalid):
 		var details []error
 		for _, f := range mapping.Faults(err) {
+			if f == store.ErrInvalid { // the class of the others
+				continue
+			}
 			details = append(details, detail("body", f))
 		}
 		return invalid(details...)

@@ -82,12 +82,24 @@ func (p *Problem) Error() string {
 		if where != "" {
 			where += ": "
 		}
+		if message := clean(e.Message); namesItself(e) {
+			out.WriteString("\n  " + message)
+			continue
+		}
 		out.WriteString("\n  " + where + clean(e.Message))
 	}
 	if p.Outage() && p.RequestID != "" {
 		fmt.Fprintf(out, " (request id %s)", clean(p.RequestID))
 	}
 	return out.String()
+}
+
+// namesItself reports whether a message begins with the name of the field that it
+// is about, as those of parsers do.
+func namesItself(e Fault) bool {
+	name := e.Location[strings.LastIndex(e.Location, ".")+1:]
+	rest, ok := strings.CutPrefix(e.Message, name)
+	return ok && name != "" && (strings.HasPrefix(rest, " \"") || strings.HasPrefix(rest, ": "))
 }
 
 // clean keeps what comes from elsewhere from moving the cursor.

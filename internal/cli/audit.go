@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 	"scopegate/internal/adminclient"
 	"scopegate/internal/config"
 	"scopegate/mapping"
+	"scopegate/store"
 )
 
 // audited are the flags of audit.
@@ -82,8 +82,12 @@ func (p *program) audit(ctx context.Context, a audited) error {
 		return p.printRevocationRecords(records)
 	}
 	var rows [][]string
+	short := isTerminal(p.stdout) && onlyLife(records)
 	for _, r := range records {
-		rows = append(rows, []string{moment(r.At), r.Before, r.After, r.By, what(r), orDash(r.RequestID)})
+		if short {
+			r.Before, r.After = numberOf(r.Before), numberOf(r.After)
+		}
+		rows = append(rows, []string{moment(r.At), r.Before, r.After, p.who(r.By), what(r), orDash(r.RequestID)})
 	}
 	return columns(p.stdout, []string{"at", "before", "after", "by", "what", "request"}, rows)
 }
@@ -118,7 +122,7 @@ func what(r adminclient.Record) string {
 func (p *program) printRevocationRecords(records []adminclient.Record) error {
 	var rows [][]string
 	for _, r := range records {
-		row := []string{moment(r.At), "-", r.By, "-", orDash(r.RequestID)}
+		row := []string{moment(r.At), "-", p.who(r.By), "-", orDash(r.RequestID)}
 		switch {
 		case r.Is != nil:
 			row[1], row[3] = r.Is.PrincipalID, "revoked until "+moment(r.Is.Until)
@@ -142,8 +146,9 @@ func (p *program) restoreCommand() *cobra.Command {
 		Use:   "restore --revision R --api ARN --stage STAGE",
 		Short: "Make a table what it was at an earlier revision, as a new change",
 		Long: `Shows what going back to an earlier revision would change, asks, and does it, as a change
-of its own: nothing is taken out of the audit trail. audit lists the revisions. An owner goes
-back in permissions and routes; name, owners and trust are the admins' to restore.
+of its own: nothing is taken out of the audit trail. audit lists the revisions; a number alone
+("12") is one of the table's present life, after a deletion the whole ("12-ABCDEF") tells which.
+An owner goes back in permissions and routes; name, owners and trust are the admins' to restore.
 
 ` + planText + `
 
@@ -157,7 +162,7 @@ back in permissions and routes; name, owners and trust are the admins' to restor
 	}
 	r.target.flags(cmd)
 	r.writes.flags(cmd)
-	cmd.Flags().StringVar(&r.revision, "revision", "", "the earlier revision, as audit lists it")
+	cmd.Flags().StringVar(&r.revision, "revision", "", "the earlier revision, as audit lists it, or its number alone")
 	for _, name := range []string{"revision", "api"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // a flag that was just defined
@@ -168,8 +173,12 @@ back in permissions and routes; name, owners and trust are the admins' to restor
 }
 
 func (p *program) restore(ctx context.Context, r restored) error {
-	if _, err := parseRevision(r.revision); err != nil {
-		return usage(fmt.Errorf("--revision: %w", errors.Join(err)))
+	wanted, err := parseWanted(r.revision)
+	switch {
+	case err != nil:
+		return usage(fmt.Errorf("--revision: %w", err))
+	case wanted.Number == 0:
+		return usage(fmt.Errorf("--revision %q: a table's first is 1", r.revision))
 	}
 	if err := p.mayAsk(r.writes, ""); err != nil {
 		return err
@@ -179,14 +188,35 @@ func (p *program) restore(ctx context.Context, r restored) error {
 		return err
 	}
 	defer c.close()
+	revision, err := c.earlier(ctx, api, wanted)
+	if err != nil {
+		return err
+	}
 	change := planned{api: api, exists: true}
-	at, err := c.Restore(ctx, api, r.revision, adminclient.Put{DryRun: true}, &change.plan)
+	at, err := c.Restore(ctx, api, revision, adminclient.Put{DryRun: true}, &change.plan)
 	if err != nil {
 		return err
 	}
 	change.apply = func(ctx context.Context, into *adminclient.Applied) error {
-		_, err := c.Restore(ctx, api, r.revision, adminclient.Put{Revision: at, Force: r.force}, into)
+		_, err := c.Restore(ctx, api, revision, adminclient.Put{Revision: at, Force: r.force}, into)
 		return err
 	}
 	return p.carryOut(ctx, c, change, r.writes)
+}
+
+// earlier is a revision as the admin API has it. A number alone is one of the
+// table as it lives now, not of one that was deleted before.
+func (c *connection) earlier(ctx context.Context, api mapping.API, wanted store.Revision) (string, error) {
+	if wanted.Incarnation != "" {
+		return wanted.String(), nil
+	}
+	_, text, err := c.API(ctx, api)
+	if err != nil {
+		return "", err
+	}
+	now, err := parseRevision(text)
+	if err != nil {
+		return "", fmt.Errorf("read the revision of %s: %w", api, err)
+	}
+	return store.Revision{Number: wanted.Number, Incarnation: now.Incarnation}.String(), nil
 }

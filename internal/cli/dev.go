@@ -27,8 +27,9 @@ that of --api. An empty store is filled with an example, or with --document FILE
 CACHE_TTL and the other settings count as in Lambda; those that name identity providers
 are replaced by the local one. AWS_ENDPOINT_URL_DYNAMODB keeps the tables in DynamoDB.
 
-A mapping imported with "scopegate import --dev" opens its route after CACHE_TTL for new
-callers, and after --authorizer-ttl for callers whose policy a gateway has cached.
+A change made with --dev counts after CACHE_TTL for new callers, and after 30s more for callers
+whose policy a gateway has cached: the gateways' caches are flushed after it, twice. With
+FLUSH_AUTHORIZER_CACHE=off that takes --authorizer-ttl.
 
 Requests are listed on standard error. Ctrl-C ends it in good order, a second one at once.
 
@@ -189,7 +190,11 @@ func (p *program) banner(r dev.Ready, seeded bool) string {
 			fmt.Fprintf(&b, "\n  %s\n    %s\n", t.outcome, t.command)
 		}
 	}
-	fmt.Fprintf(&b, "\nA change of a mapping counts after %s for new callers, after %s for callers whose policy is cached.\n", r.CacheTTL, r.AuthorizerTTL)
+	cached := r.AuthorizerTTL
+	if r.Flushed != "" {
+		cached = r.Flushed
+	}
+	fmt.Fprintf(&b, "\nA change of a mapping counts after %s for new callers, after %s for callers whose policy is cached.\n", r.CacheTTL, cached)
 	return b.String()
 }
 

@@ -24,6 +24,20 @@ import (
 
 var tries = regexp.MustCompile(`(?m)^  (\S.*)\n    (\S.*)$`)
 
+// TestDevSaysWhenAChangeCounts: with its gateways' caches flushed, and without.
+func TestDevSaysWhenAChangeCounts(t *testing.T) {
+	for flush, want := range map[string]string{
+		"on":  "counts after 1s for new callers, after 31s for callers whose policy is cached.",
+		"off": "counts after 1s for new callers, after 5m0s for callers whose policy is cached.",
+	} {
+		d := startDev(t, environment(t, "CACHE_TTL=1s", "FLUSH_AUTHORIZER_CACHE="+flush))
+		if b := d.banner(t); !strings.Contains(b, want) {
+			t.Errorf("with flushes %s dev says\n%s", flush, b)
+		}
+		d.interrupt(t)
+	}
+}
+
 func TestEveryCommandThatDevPrintsDoesWhatItSays(t *testing.T) {
 	env := environment(t, "CACHE_TTL=1s")
 	d := startDev(t, env)

@@ -69,7 +69,7 @@ are allowed (unguarded), each with a request that shows it.
 	f.StringArrayVar(&a.roles, "role", nil, "app roles the caller has")
 	f.StringArrayVar(&a.group, "group", nil, "object ids of groups the caller is in")
 	f.BoolVar(&a.app, "app", false, "the caller is an app, not a user (without --scope it always is)")
-	f.StringVar(&a.arn, "api", "", "ARN of the API, without stage")
+	f.StringVar(&a.arn, "api", "", "ARN of the API, without stage, or its id")
 	f.StringVar(&a.stage, "stage", "", "stage")
 	f.BoolVar(&form.report, "report", false, "show the report on the compiled policy, too")
 	f.BoolVar(&form.json, "json", false, "print the explanation as JSON")
@@ -86,9 +86,9 @@ are allowed (unguarded), each with a request that shows it.
 }
 
 func (p *program) explain(ctx context.Context, a asked, method, path string, form printing) error {
-	api, err := mapping.ParseAPI(a.arn, a.stage)
-	if err != nil {
-		return negative(err)
+	var err error
+	if err = a.target().check(); err != nil {
+		return err
 	}
 	if (a.token != "" || a.claims != "") && (len(a.scopes)+len(a.roles)+len(a.group) > 0 || a.app) {
 		return usage(errors.New("--scope, --role, --group, --app: must not be given with --token or --claims"))
@@ -97,13 +97,17 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, for
 		return err
 	}
 	if p.named(a.where).admin != "" {
-		return p.explainThere(ctx, a, api, method, path, form)
+		return p.explainThere(ctx, a, method, path, form)
 	}
 	source, err := p.explained(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer source.close()
+	api, err := source.find(ctx, a.target())
+	if err != nil {
+		return err
+	}
 	table, err := source.table(ctx, api)
 	if err != nil {
 		return err
@@ -141,8 +145,11 @@ func (p *program) explain(ctx context.Context, a asked, method, path string, for
 type source struct {
 	settings config.Settings
 	tables   store.Tables
+	find     func(context.Context, target) (mapping.API, error)
 	close    func() error
 }
+
+func (a asked) target() target { return target{a.where, a.arn, a.stage} }
 
 // explained opens the tables of an explanation.
 func (p *program) explained(ctx context.Context, a asked) (source, error) {
@@ -160,7 +167,7 @@ func (p *program) opened(ctx context.Context, at where, role config.Role) (sourc
 	if err != nil {
 		return source{}, err
 	}
-	return source{c.settings, c.tables, c.close}, nil
+	return source{c.settings, c.tables, c.find, c.close}, nil
 }
 
 // describes reports whether the flags describe a caller without a token.

@@ -15,12 +15,16 @@ import (
 
 // explainThere has the admin API decide, which knows the authorizer's settings and
 // whose tokens it takes.
-func (p *program) explainThere(ctx context.Context, a asked, api mapping.API, method, path string, form printing) error {
+func (p *program) explainThere(ctx context.Context, a asked, method, path string, form printing) error {
 	c, err := p.connect(ctx, a.where, reading, config.Store)
 	if err != nil {
 		return err
 	}
 	defer c.close()
+	api, err := c.find(ctx, a.target())
+	if err != nil {
+		return err
+	}
 	body, how, err := p.questionOf(ctx, c, a, api)
 	if err != nil {
 		return err

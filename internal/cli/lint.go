@@ -87,7 +87,7 @@ func (p *program) lintCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	l.where.flags(cmd)
-	f.StringVar(&l.arn, "api", "", "ARN of the API, without stage")
+	f.StringVar(&l.arn, "api", "", "ARN of the API, without stage, or its id")
 	f.StringVar(&l.stage, "stage", "", "stage")
 	f.IntVar(&l.top, "top", 10, "how many callers are shown, and scopes that cost most; --json shows all")
 	f.IntVar(&l.maxBytes, "max-bytes", 0, "bytes that a whole answer may have (default POLICY_MAX_BYTES, which is 8192)")

@@ -41,11 +41,11 @@ func (p *program) lintTables(ctx context.Context, l linted, args []string) ([]li
 
 // lintStored loads the table of an API.
 func (p *program) lintStored(ctx context.Context, l linted) ([]lint.Table, config.Settings, error) {
-	api, err := mapping.ParseAPI(l.arn, l.stage)
-	if err != nil {
-		return nil, config.Settings{}, negative(err)
+	t := target{l.where, l.arn, l.stage}
+	if err := t.check(); err != nil {
+		return nil, config.Settings{}, err
 	}
-	source, err := p.opened(ctx, l.where, config.Store)
+	source, api, err := p.on(ctx, t, reading)
 	if err != nil {
 		return nil, config.Settings{}, err
 	}
@@ -54,11 +54,11 @@ func (p *program) lintStored(ctx context.Context, l linted) ([]lint.Table, confi
 	if err != nil {
 		return nil, source.settings, fmt.Errorf("read table of %s: %w", api, err)
 	}
-	t := lint.Table{API: api, Routes: snapshot.Routes, Complete: snapshot.Complete != nil, Trust: snapshot.Trust}
+	table := lint.Table{API: api, Routes: snapshot.Routes, Complete: snapshot.Complete != nil, Trust: snapshot.Trust}
 	for _, one := range snapshot.Permissions {
-		t.Entries = append(t.Entries, lint.Entry{Permission: one})
+		table.Entries = append(table.Entries, lint.Entry{Permission: one})
 	}
-	return []lint.Table{t}, source.settings, nil
+	return []lint.Table{table}, source.settings, nil
 }
 
 func trustIn(tenant, issuer string, audiences []string) mapping.Trust {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -137,7 +138,7 @@ func (p *program) printItems(list []adminclient.Item) error {
 		if last == "" {
 			last, at = i.CreatedBy, i.CreatedAt
 		}
-		written := orDash(last)
+		written := p.who(last)
 		if !at.IsZero() {
 			written += " " + moment(at)
 		}
@@ -244,11 +245,20 @@ there already, it ends with 1.
 		}
 		added, err := c.AddPermission(cmd.Context(), body, force)
 		if err != nil {
-			return err
+			return isThere(err)
 		}
 		return p.printChanged(c, added.Item, added.Changed, "added", asJSON)
 	})
 	return cmd
+}
+
+// isThere says in the command line's own words what to do about a duplicate.
+func isThere(err error) error {
+	var problem *adminclient.Problem
+	if errors.As(err, &problem) && problem.Status == http.StatusConflict && len(problem.Errors) == 1 {
+		return negative(fmt.Errorf("nothing was written: the permission is there already; \"permissions set %s\" changes its end and description", shown(fmt.Sprint(problem.Errors[0].Value))))
+	}
+	return err
 }
 
 // printChanged says what became of one permission.

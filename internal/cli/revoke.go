@@ -192,7 +192,7 @@ func (p *program) printRevocations(list []adminclient.Revocation, now time.Time)
 		if !r.Until.After(now) {
 			until += " (ended)"
 		}
-		rows = append(rows, []string{r.PrincipalID, moment(r.At), until, r.By, orDash(r.Reason)})
+		rows = append(rows, []string{r.PrincipalID, moment(r.At), until, p.who(r.By), orDash(r.Reason)})
 	}
 	return columns(p.stdout, []string{"principal", "at", "until", "by", "reason"}, rows)
 }

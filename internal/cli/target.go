@@ -28,10 +28,21 @@ func (t *target) flags(cmd *cobra.Command) {
 	cmd.MarkFlagsRequiredTogether("api", "stage")
 }
 
+// check refuses early what can be no ARN.
+func (t target) check() error {
+	if !strings.Contains(t.arn, ":") {
+		return nil
+	}
+	if _, err := mapping.ParseAPI(t.arn, t.stage); err != nil {
+		return negative(err)
+	}
+	return nil
+}
+
 // find names the table that is meant. An id stands for the one API that has it;
 // nothing stands for the only table there is.
 func (c *connection) find(ctx context.Context, t target) (mapping.API, error) {
-	if strings.HasPrefix(t.arn, "arn:") {
+	if strings.Contains(t.arn, ":") {
 		api, err := mapping.ParseAPI(t.arn, t.stage)
 		if err != nil {
 			return api, negative(err)

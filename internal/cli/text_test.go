@@ -43,6 +43,43 @@ func TestAProgramRunBySourceIsCalledAgainBySource(t *testing.T) {
 	}
 }
 
+// TestATerminalGetsTheBeginningsOfIDs: whole ones make rows that do not fit.
+func TestATerminalGetsTheBeginningsOfIDs(t *testing.T) {
+	for id, want := range map[string]string{
+		"11111111-2222-4333-8444-555555555555:aaaaaaaa-0000-4000-8000-000000000001":                                      "11111111…:aaaaaaaa…",
+		"11111111-2222-4333-8444-555555555555:aaaaaaaa-0000-4000-8000-000000000001/04b07795-8ddb-461a-bbee-02f9e1bf7b46": "11111111…:aaaaaaaa…/04b07795…",
+		"direct:arn:aws:sts::219852565112:assumed-role/ops/ada":                                                          "direct:arn:aws:sts::219852565112:assumed-role/ops/ada",
+		"login.example.org:mallory": "login.example.org:mallory",
+		"":                          "",
+	} {
+		if got := abridged(id); got != want {
+			t.Errorf("%s is shown as %s", id, got)
+		}
+	}
+}
+
+// TestANumberStandsForARevisionWhereItSaysWhich: not of a table that was deleted,
+// since it was or for good.
+func TestANumberStandsForARevisionWhereItSaysWhich(t *testing.T) {
+	for name, c := range map[string]struct {
+		trail []adminclient.Record
+		want  bool
+	}{
+		"one life":        {[]adminclient.Record{{Before: "1-A", After: "2-A"}, {Before: "none", After: "1-A"}}, true},
+		"deleted":         {[]adminclient.Record{{Before: "1-A", After: "none"}, {Before: "none", After: "1-A"}}, false},
+		"deleted and new": {[]adminclient.Record{{Before: "none", After: "2-B"}, {Before: "1-A", After: "none"}}, false},
+	} {
+		if got := onlyLife(c.trail); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for revision, want := range map[string]string{"12-ABC": "12", "none": "none"} {
+		if got := numberOf(revision); got != want {
+			t.Errorf("%s is shown as %s", revision, got)
+		}
+	}
+}
+
 // A refusal of the admin API is told from its not being able to answer, and has the
 // class that the store's errors have.
 func TestProblemsHaveTheirClassAndExitCode(t *testing.T) {

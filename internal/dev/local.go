@@ -22,6 +22,7 @@ type Ready struct {
 
 	CacheTTL      string `json:"cacheTtl"`
 	AuthorizerTTL string `json:"authorizerTtl"`
+	Flushed       string `json:"flushed,omitempty"` // a change counts everywhere after so long, "" if that is AuthorizerTTL
 	Store         string `json:"store"`
 
 	// Settings are those that a decision depends on, by their names, so that

@@ -16,6 +16,7 @@ import (
 	"scopegate/gateway"
 	"scopegate/internal/adminwiring"
 	"scopegate/internal/config"
+	"scopegate/internal/flush"
 	localflush "scopegate/internal/flush/local"
 	"scopegate/internal/idp"
 	"scopegate/internal/wiring"
@@ -275,6 +276,9 @@ func (s *Stack) Ready(ctx context.Context) (Ready, error) {
 		AdminAudience: AdminAudience, AdminScope: s.settings.Admin.Scope, AdminRole: s.settings.Admin.Role,
 		CacheTTL: s.settings.CacheTTL.String(), AuthorizerTTL: s.options.AuthorizerTTL.String(), Store: s.about,
 		Settings: s.deciding(), APIs: []ReadyAPI{},
+	}
+	if s.settings.Admin.Flush {
+		r.Flushed = (s.settings.CacheTTL + flush.Margin).String()
 	}
 	main, err := mainAPI("", nil, known)
 	if s.rest.main != "" {

@@ -29,7 +29,7 @@ func (r *reader) basePath(servers openapi3.Servers) (string, error) {
 	names := short(strings.Join(bases, ", "))
 	switch {
 	case r.BasePath != Prepend:
-		r.note("", "", Server, names, "the servers' base path is not part of the routes (with the option base path prepend it is)")
+		r.note("", "", Server, names, "the servers' base path is not part of the routes (a base path that is prepended is)")
 		return "", nil
 	case len(bases) > 1:
 		return "", fmt.Errorf("read OpenAPI: servers: have several base paths (%s): which to prepend is not guessed", names)

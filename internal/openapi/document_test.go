@@ -41,11 +41,11 @@ func TestPathsThatAreOneRouteAreMergedOrListed(t *testing.T) {
 	}
 	r := read(t, paths("[{oauth: [a, b]}]", "[{oidc: [b, a]}]"), openapi.Options{})
 	want(t, r, []string{"GET /a/{x}: scope a b", "PUT /a/{y}: scope w"})
-	if !strings.Contains(problems(r.Notes), "conflict GET /a/{y}: /a/{x} and /a/{y}: are one route") {
+	if !strings.Contains(problems(r.Notes), "conflict GET /a/{y}: /a/{x}: is the same route") {
 		t.Errorf("notes: %s", problems(r.Notes))
 	}
 	r = read(t, paths("[{oauth: [a]}]", "[]"), openapi.Options{})
-	want(t, r, []string{"GET /a/{x}: registered", "PUT /a/{y}: scope w"}, "conflict GET /a/{y}: /a/{x} and /a/{y}: are one route for API Gateway and require different things")
+	want(t, r, []string{"GET /a/{x}: registered", "PUT /a/{y}: scope w"}, "conflict GET /a/{y}: /a/{x}: is the same route for API Gateway, and requires something else")
 	if !r.Unexpressed[0].Registered {
 		t.Error("the problem does not say that the route is registered")
 	}

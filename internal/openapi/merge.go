@@ -76,13 +76,13 @@ func (r *reader) merge() []operation {
 			continue
 		}
 		first := &out[i]
-		what := fmt.Sprintf("%s and %s", short(first.path), short(one.path))
+		what := short(first.path)
 		if slices.Equal(first.needs, one.needs) && !first.unread && !one.unread {
-			r.note(one.path, string(one.verb), Conflict, what, "are one route for API Gateway; both require the same")
+			r.note(one.path, string(one.verb), Conflict, what, "is the same route for API Gateway, and requires the same")
 			continue
 		}
 		first.needs, first.unread = nil, true
-		r.problems = append(r.problems, Problem{Path: one.path, Method: string(one.verb), Kind: Conflict, What: what, Why: "are one route for API Gateway and require different things", Registered: true})
+		r.problems = append(r.problems, Problem{Path: one.path, Method: string(one.verb), Kind: Conflict, What: what, Why: "is the same route for API Gateway, and requires something else", Registered: true})
 	}
 	return out
 }

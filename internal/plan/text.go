@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -78,7 +77,7 @@ func (t *text) changes() {
 		t.line("  - %s", name)
 	}
 	for _, f := range t.Head {
-		t.line("%s: %s -> %s", f.Field, valueText(f.Before), valueText(f.After))
+		t.line("%s: %s -> %s", f.Field, valueText(f.Field, f.Before), valueText(f.Field, f.After))
 	}
 	t.line("")
 }
@@ -119,14 +118,6 @@ func untilText(at time.Time) string {
 		return "further notice"
 	}
 	return at.Format(time.RFC3339)
-}
-
-func valueText(v any) string {
-	b, err := json.Marshal(v)
-	if s := string(b); err != nil || s == "null" || s == `""` || s == "[]" {
-		return "nothing"
-	}
-	return string(b)
 }
 
 // access writes gains or losses: callers to whom the same happens together.
