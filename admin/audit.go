@@ -71,7 +71,7 @@ func recordOf(r store.Record) Record {
 func revocationRecordOf(r store.RevocationRecord) Record {
 	return Record{
 		ChangeID: r.ChangeID, At: r.At, By: r.By, RequestID: r.RequestID, Before: r.Before.String(), After: r.After.String(),
-		Was: r.Was, Is: r.Is,
+		Was: r.Was, Is: r.Is, Damaged: r.Damaged,
 	}
 }
 

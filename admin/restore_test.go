@@ -1,9 +1,11 @@
 package admin_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"scopegate/mapping"
 	"scopegate/store"
 )
 
@@ -66,5 +68,40 @@ func TestATableBecomesWhatItWas(t *testing.T) {
 	}
 	if meta, err := s.store.Meta(t.Context(), api); err != nil || meta.Name != "Orders" || meta.Revision == (store.Revision{}) {
 		t.Errorf("restored by an admin: %+v %v", meta, err)
+	}
+}
+
+// spoiledTrail is a store whose audit trail was damaged.
+type spoiledTrail struct{ store.Store }
+
+func (s spoiledTrail) Audit(ctx context.Context, api mapping.API, before string, limit int) ([]store.Record, error) {
+	list, err := s.Store.Audit(ctx, api, before, limit)
+	for i := range list {
+		list[i].Unlisted, list[i].Hash = true, "sha256:0"
+	}
+	return list, err
+}
+
+func (s spoiledTrail) AuditDetail(_ context.Context, _ mapping.API, id string) (store.Record, error) {
+	return store.Record{ChangeID: id, Hash: "sha256:0"}.WithLists([]byte("{}"))
+}
+
+func (s spoiledTrail) RevocationAudit(context.Context, string, int) ([]store.RevocationRecord, error) {
+	return []store.RevocationRecord{{ChangeID: "01KAJ0000000000000000000AA", Damaged: "attribute at: is gone"}}, nil
+}
+
+// TestADamagedTrailIsNoOutage: who waits for the store to come back would wait for ever.
+func TestADamagedTrailIsNoOutage(t *testing.T) {
+	s := newServer(t)
+	first := strings.Trim(s.owned(t), `"`)
+	s.add(t, "dev", `"httpVerb": "GET", "resource": "a", "scope": "s"`)
+	s.store.Store = spoiledTrail{s.store.Store}
+	a := s.call(t, "admin", "POST", table+"/restore", `{"revision": "`+first+`"}`, "If-Match", "*")
+	if a.status != 409 || !strings.Contains(a.body, "audit trail does not hold") {
+		t.Errorf("restore: %d %s", a.status, a.body)
+	}
+	a = s.call(t, "admin", "GET", "/v1/audit", "")
+	if a.status != 200 || !strings.Contains(a.body, `"damaged":"attribute at: is gone"`) {
+		t.Errorf("revocations: %d %s", a.status, a.body)
 	}
 }

@@ -50,11 +50,11 @@ func hashOf(lists []byte) string {
 // the hash that it names.
 func (r Record) WithLists(b []byte) (Record, error) {
 	if hash := hashOf(b); hash != r.Hash {
-		return Record{}, fmt.Errorf("lists of change %s: their hash is %s, must be %s", r.ChangeID, hash, r.Hash)
+		return Record{}, fmt.Errorf("%w: lists of change %s: their hash is %s, must be %s", ErrIncomplete, r.ChangeID, hash, r.Hash)
 	}
 	var l storedLists
 	if err := json.Unmarshal(b, &l); err != nil {
-		return Record{}, fmt.Errorf("lists of change %s: %w", r.ChangeID, err)
+		return Record{}, fmt.Errorf("%w: lists of change %s: %w", ErrIncomplete, r.ChangeID, err)
 	}
 	r.setLists(l)
 	r.Unlisted = false

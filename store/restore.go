@@ -255,7 +255,7 @@ func parseRoute(api mapping.API, text string) (mapping.Route, error) {
 		err = fmt.Errorf("is %s", r)
 	}
 	if err != nil {
-		return mapping.Route{}, fmt.Errorf("route %q: %w", text, err)
+		return mapping.Route{}, fmt.Errorf("%w: route %q: %w", ErrIncomplete, text, err)
 	}
 	return r, nil
 }

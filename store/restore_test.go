@@ -320,8 +320,12 @@ func TestWhatTheTrailDoesNotHoldIsNotMadeUp(t *testing.T) {
 		"a damaged record": func(tr *trail) {
 			tr.records[2] = store.DamagedRecord(tabletest.API, tr.records[2].ChangeID, errors.New("x"))
 		},
-		"a missing record":           func(tr *trail) { tr.records = slices.Delete(tr.records, 2, 3) },
-		"lists that were not kept":   func(tr *trail) { tr.records[2].Added, tr.records[2].Unlisted = nil, true },
+		"a missing record":         func(tr *trail) { tr.records = slices.Delete(tr.records, 2, 3) },
+		"lists that were not kept": func(tr *trail) { tr.records[2].Added, tr.records[2].Unlisted = nil, true },
+		"lists that are damaged": func(tr *trail) {
+			tr.records[2].Unlisted, tr.records[2].Hash, tr.lists[tr.records[2].ChangeID] = true, "x", []byte("{}")
+		},
+		"a route that is none":       func(tr *trail) { tr.records[2].RoutesAdded = []string{"GET ?"} },
 		"a record of something else": func(tr *trail) { tr.records[2].Added = []mapping.Permission{tabletest.Permission("GET", "z", "z")} },
 	} {
 		tr, all := newTrail(t, 5)

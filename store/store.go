@@ -189,8 +189,8 @@ type Store interface {
 	// there too, as Damaged.
 	Audit(ctx context.Context, api mapping.API, before string, limit int) ([]Record, error)
 	// AuditDetail reads the record of one change with all of its lists, however
-	// large it was. ErrNotFound if there is none; one that cannot be read is an
-	// error of its own. Unlisted stays set for a bulk change of before lists were
+	// large it was. ErrNotFound if there is none, ErrIncomplete if its lists are not
+	// whole any more; one that cannot be read is an error of its own. Unlisted stays set for a bulk change of before lists were
 	// kept: they are lost.
 	AuditDetail(ctx context.Context, api mapping.API, changeID string) (Record, error)
 	// Close releases what the store holds. Nothing may be called after it.

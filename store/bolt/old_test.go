@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 
@@ -74,5 +75,32 @@ func TestADamagedRecordSaysSo(t *testing.T) {
 	c.ID = string(id)
 	if m, err := s.Commit(t.Context(), c); err == nil {
 		t.Errorf("a change whose record cannot be read is answered %+v", m)
+	}
+}
+
+// TestListsThatAreGoneSaySo.
+func TestListsThatAreGoneSaySo(t *testing.T) {
+	for name, spoil := range map[string]func(*bbolt.Tx) error{
+		"all of them": func(tx *bbolt.Tx) error { return tx.Bucket([]byte("lists")).DeleteBucket([]byte(api.ARN + "#dev")) },
+		"these":       func(tx *bbolt.Tx) error { return nil },
+	} {
+		id := []byte("01KAJ0000000000000000000AA")
+		s, err := spoiled(t, func(tx *bbolt.Tx) error {
+			audit := tx.Bucket([]byte("audit")).Bucket([]byte(api.ARN + "#dev"))
+			_, v := audit.Cursor().Last()
+			var record map[string]any
+			if err := json.Unmarshal(v, &record); err != nil {
+				return err
+			}
+			record["changeId"], record["unlisted"], record["hash"] = string(id), true, "sha256:0"
+			text, err := json.Marshal(record)
+			return errors.Join(err, audit.Put(id, text), spoil(tx))
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if r, err := s.AuditDetail(t.Context(), api, string(id)); !errors.Is(err, store.ErrIncomplete) {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
 	}
 }

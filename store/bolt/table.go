@@ -182,7 +182,7 @@ func (t table) detail(changeID string) (store.Record, error) {
 		return r, err
 	}
 	if t.lists == nil {
-		return store.Record{}, errors.New("its lists are gone")
+		return store.Record{}, fmt.Errorf("%w: its lists are gone", store.ErrIncomplete)
 	}
 	return r.WithLists(t.lists.Get([]byte(changeID)))
 }

@@ -97,14 +97,21 @@ func (r *Reader) lists(ctx context.Context, api mapping.API, changeID, try strin
 	for _, it := range items {
 		part, ok := it[partData].(*types.AttributeValueMemberB)
 		if !ok {
-			return nil, fmt.Errorf("part %s: attribute %s: must be binary", textOf(it[sk]), partData)
+			return nil, fmt.Errorf("%w: part %s: attribute %s: must be binary", store.ErrIncomplete, textOf(it[sk]), partData)
 		}
 		packed.Write(part.Value)
 	}
-	unpacked, err := gzip.NewReader(&packed)
-	if err != nil {
-		return nil, wrap(err, "unpack lists")
+	lists, err := unpack(&packed)
+	if err != nil { // no outage: it will be so the next time too
+		return nil, fmt.Errorf("%w: unpack lists: %w", store.ErrIncomplete, err)
 	}
-	lists, err := io.ReadAll(unpacked)
-	return lists, wrap(err, "unpack lists")
+	return lists, nil
+}
+
+func unpack(packed io.Reader) ([]byte, error) {
+	r, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
