@@ -179,7 +179,11 @@ func unnamed(t store.Snapshot, r mapping.Route) error {
 	var details []error
 	for _, p := range t.Permissions {
 		if names, ok := p.Route(); ok && names.ID() == id {
-			details = append(details, &huma.ErrorDetail{Location: "path.id", Value: p.ID(), Message: "must be of a route that no permission names"})
+			requires := p.Requires.String()
+			if p.Registered {
+				requires = "registered"
+			}
+			details = append(details, &huma.ErrorDetail{Location: "path.id", Value: id, Message: "is named by permission " + p.ID() + " (" + requires + ")"})
 		}
 	}
 	if len(details) > 0 {

@@ -33,15 +33,28 @@ and what a write refuses unless it is forced.`
 
 // writes are the flags of commands that change a table after showing a plan.
 type writes struct {
-	revision         string
-	yes, force, json bool
+	revision                 string
+	yes, force, json, dryRun bool
 }
 
 func (w *writes) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVarP(&w.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&w.force, "force", false, "write although the plan has findings that a write refuses")
-	f.BoolVar(&w.json, "json", false, "print plan and result as JSON (needs --yes)")
+	w.dryRunFlag(cmd)
+	f.BoolVar(&w.json, "json", false, "print plan and result as JSON (needs --yes or --dry-run)")
+}
+
+func (w *writes) dryRunFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&w.dryRun, "dry-run", false, "only show the plan, whatever else is given")
+}
+
+// access is what a connection is for.
+func (w writes) access() access {
+	if w.dryRun {
+		return reading
+	}
+	return writing
 }
 
 // applied are the flags of plan and apply.
@@ -156,13 +169,8 @@ func (p *program) plan(ctx context.Context, a applied, file string) error {
 	if err != nil {
 		return err
 	}
-	changes := !change.plan.Empty()
-	if a.json {
-		err = printJSON(p.stdout, planJSON{ARN: d.api.ARN, Stage: d.api.Stage, Exists: &change.exists, Changes: &changes, Plan: change.plan})
-	} else {
-		err = p.printPlan(change)
-	}
-	if err == nil && changes && a.failOnChanges {
+	err = p.showPlan(change, a.json)
+	if err == nil && !change.plan.Empty() && a.failOnChanges {
 		return negative(errSilent)
 	}
 	return err
@@ -176,7 +184,7 @@ func (p *program) apply(ctx context.Context, a applied, file string) error {
 	if err := p.mayAsk(a.writes, file); err != nil {
 		return err
 	}
-	c, err := p.connect(ctx, a.where, writing, config.Store)
+	c, err := p.connect(ctx, a.where, a.access(), config.Store)
 	if err != nil {
 		return err
 	}
@@ -275,8 +283,20 @@ func parsedSnapshot(d *document) (store.Snapshot, error) {
 	return snapshotOf(d.api, d.text())
 }
 
+// showPlan writes a plan that nothing is made of.
+func (p *program) showPlan(change planned, asJSON bool) error {
+	if !asJSON {
+		return p.printPlan(change)
+	}
+	changes := !change.plan.Empty()
+	return printJSON(p.stdout, planJSON{ARN: change.api.ARN, Stage: change.api.Stage, Exists: &change.exists, Changes: &changes, OpenAPI: change.openapi, Plan: change.plan})
+}
+
 // carryOut shows a plan, asks, and has it applied.
 func (p *program) carryOut(ctx context.Context, c *connection, change planned, w writes) error {
+	if w.dryRun {
+		return p.showPlan(change, w.json)
+	}
 	registered := false
 	out := planJSON{ARN: change.api.ARN, Stage: change.api.Stage, Registered: &registered, OpenAPI: change.openapi, Plan: change.plan}
 	if !w.json {
@@ -350,14 +370,14 @@ func (p *program) printPlan(change planned) error {
 // mayAsk refuses early what could not be asked later.
 func (p *program) mayAsk(w writes, file string) error {
 	switch {
-	case w.yes:
+	case w.yes, w.dryRun:
 		return nil
 	case w.json:
-		return usage(errors.New("--json: must be given with --yes: there is nowhere to ask"))
+		return usage(errors.New("--json: must be given with --yes or --dry-run: there is nowhere to ask"))
 	case file == "-":
-		return usage(errors.New("--yes: must be given when FILE is standard input: there is nowhere to ask; plan shows the plan"))
+		return usage(errors.New("--yes: must be given when FILE is standard input: there is nowhere to ask; --dry-run shows the plan"))
 	case !isTerminal(p.stdin):
-		return usage(errors.New("--yes: must be given where standard input is no terminal: there is nobody to ask; plan shows the plan"))
+		return usage(errors.New("--yes: must be given where standard input is no terminal: there is nobody to ask; --dry-run shows the plan"))
 	}
 	return nil
 }

@@ -183,7 +183,7 @@ func (p *program) restore(ctx context.Context, r restored) error {
 	if err := p.mayAsk(r.writes, ""); err != nil {
 		return err
 	}
-	c, api, err := p.on(ctx, r.target, writing)
+	c, api, err := p.on(ctx, r.target, r.access())
 	if err != nil {
 		return err
 	}

@@ -190,7 +190,24 @@ func (p *program) addCommands(root *cobra.Command) {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
 		for _, cmd := range group.commands {
 			cmd.GroupID = group.title
+			tellUsage(cmd)
 			root.AddCommand(cmd)
+		}
+	}
+}
+
+// tellUsage has a command that is given too much or too little say what it takes.
+func tellUsage(cmd *cobra.Command) {
+	for _, one := range append(cmd.Commands(), cmd) {
+		check := one.Args
+		if check == nil {
+			continue
+		}
+		one.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return fmt.Errorf("%w\nUsage: %s", err, cmd.UseLine())
+			}
+			return nil
 		}
 	}
 }

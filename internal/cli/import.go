@@ -66,7 +66,7 @@ func (p *program) importCommand() *cobra.Command {
 	f.StringVar(&i.file, "openapi", "", "OpenAPI document to import; - is standard input")
 	f.StringVar(&i.arn, "arn", "", "ARN of the API, without stage, for --openapi")
 	f.StringVar(&i.stage, "stage", "", "stage, for --openapi")
-	f.BoolVar(&i.dryRun, "dry-run", false, "only show the plan, for --openapi")
+	f.Lookup("dry-run").Usage += ", for --openapi"
 	f.BoolVar(&i.prune, "prune", false, "remove permissions that the OpenAPI document does not have")
 	cmd.MarkFlagsRequiredTogether("openapi", "arn", "stage")
 	cmd.RunE = running(func(cmd *cobra.Command, args []string) error {

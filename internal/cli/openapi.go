@@ -50,8 +50,8 @@ type importedAPI struct {
 	target
 	writes
 	openAPIFlags
-	file          string
-	dryRun, prune bool
+	file  string
+	prune bool
 }
 
 // openAPIJSON is what was read of an OpenAPI document, for programs.
@@ -75,16 +75,10 @@ func (p *program) importOpenAPI(ctx context.Context, i importedAPI) error {
 	if err != nil {
 		return err
 	}
-	if !i.dryRun {
-		if err := p.mayAsk(i.writes, i.file); err != nil {
-			return err
-		}
+	if err := p.mayAsk(i.writes, i.file); err != nil {
+		return err
 	}
-	a := writing
-	if i.dryRun {
-		a = reading
-	}
-	c, api, err := p.on(ctx, i.target, a)
+	c, api, err := p.on(ctx, i.target, i.access())
 	if err != nil {
 		return err
 	}
@@ -105,14 +99,7 @@ func (p *program) importOpenAPI(ctx context.Context, i importedAPI) error {
 	if !i.json {
 		p.tellOpenAPI(said, i.prune)
 	}
-	if !i.dryRun {
-		return p.carryOut(ctx, c, change, i.writes)
-	}
-	if !i.json {
-		return p.printPlan(change)
-	}
-	changes := !change.plan.Empty()
-	return printJSON(p.stdout, planJSON{ARN: api.ARN, Stage: api.Stage, Exists: &change.exists, Changes: &changes, OpenAPI: &said, Plan: change.plan})
+	return p.carryOut(ctx, c, change, i.writes)
 }
 
 // importing makes the document of a table that holds what an OpenAPI document

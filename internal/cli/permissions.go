@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,6 +131,9 @@ func (p *program) permissions(ctx context.Context, t target, filters url.Values,
 
 func (p *program) printItems(list []adminclient.Item) error {
 	var rows [][]string
+	slices.SortStableFunc(list, func(a, b adminclient.Item) int {
+		return cmp.Or(cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.HTTPVerb, b.HTTPVerb))
+	})
 	for _, i := range list {
 		ends := orDash(i.ExpiresAt)
 		if i.Expired {
@@ -230,6 +235,9 @@ there already, it ends with 1.
 		ends, err := l.expiresAt(time.Now())
 		if err != nil {
 			return err
+		}
+		if at, err := time.Parse(time.RFC3339, ends); err == nil && !at.After(time.Now()) {
+			return usage(fmt.Errorf("--expires-at %s: must not have passed", ends))
 		}
 		c, api, err := p.on(cmd.Context(), t, writing)
 		if err != nil {

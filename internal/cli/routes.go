@@ -96,12 +96,13 @@ that a permission names is not forgotten: take the permission away first.
 	}
 	t.flags(cmd)
 	cmd.Flags().BoolVarP(&w.yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&w.json, "json", false, "print plan and result as JSON (needs --yes)")
+	w.dryRunFlag(cmd)
+	cmd.Flags().BoolVar(&w.json, "json", false, "print plan and result as JSON (needs --yes or --dry-run)")
 	cmd.RunE = running(func(cmd *cobra.Command, args []string) error {
 		if err := p.mayAsk(w, ""); err != nil {
 			return err
 		}
-		c, api, err := p.on(cmd.Context(), t, writing)
+		c, api, err := p.on(cmd.Context(), t, w.access())
 		if err != nil {
 			return err
 		}

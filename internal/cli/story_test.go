@@ -114,6 +114,18 @@ func tablesLife(t *testing.T, w way) {
 	if stdout := w.ok(t, "", with(seedTable, "restore", "--yes", "--revision", "2")...); !strings.Contains(stdout, "1 added, 0 changed, 1 removed, 2 unchanged, revision 4-") {
 		t.Errorf("restored by the number alone: %s", stdout)
 	}
+	before := w.ok(t, "", with(seedTable, "export")...)
+	if stdout := w.ok(t, "", with(seedTable, "restore", "--dry-run", "--revision", "1")...); !strings.Contains(stdout, "permissions: 1 added, 1 removed, 0 changed, 2 unchanged") {
+		t.Errorf("what restoring would do: %s", stdout)
+	}
+	var dry plannedOutput
+	w.into(t, &dry, original, "apply", "--dry-run", "-")
+	if !dry.Exists || !dry.Changes || dry.Applied != nil {
+		t.Errorf("what applying would do: %+v", dry)
+	}
+	if after := w.ok(t, "", with(seedTable, "export")...); after != before {
+		t.Errorf("a dry run has made\n%s\nof\n%s", after, before)
+	}
 	for number, want := range map[string]int{"0": cli.Usage, "-1": cli.Usage, "2x": cli.Usage, "99": cli.Negative} {
 		if _, stderr, code := w.run(t, "", with(seedTable, "restore", "--yes", "--revision", number)...); code != want {
 			t.Errorf("restore --revision %s ends with %d: %s", number, code, stderr)

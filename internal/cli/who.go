@@ -135,6 +135,9 @@ func (p *program) printWho(who plan.Who) error {
 		route = "no known route"
 	}
 	if len(who.Ways) == 0 {
+		if upper := strings.ToUpper(who.Method); who.Reason == "unknown_method" && upper != who.Method {
+			fmt.Fprintf(p.stderr, "Methods are told apart by case: %s is another than %s.\n", shown(upper), shown(who.Method))
+		}
 		_, err := fmt.Fprintf(p.stdout, "%s %s (%s): nobody (%s)\n", shown(who.Method), shown(who.Path), shown(route), who.Reason)
 		return err
 	}
