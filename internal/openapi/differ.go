@@ -36,20 +36,55 @@ func equal(a, b *Difference) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return slices.Equal(a.Table, b.Table)
+	return slices.Equal(a.Table, b.Table) && slices.Equal(a.Narrower, b.Narrower)
 }
 
 func (c *comparison) difference(says []mapping.Requirement, v mapping.Verb, r mapping.Resource) *Difference {
 	has, known := c.required(v, r)
-	if !known {
-		return nil
+	all := slices.Concat(has, c.requiredOfSome(v, r))
+	wider, narrower := beyond(all, says), []string(nil)
+	if known {
+		narrower = beyond(says, has)
 	}
-	wider := beyond(has, says)
-	narrower := beyond(says, has)
 	if len(wider)+len(narrower) == 0 {
 		return nil
 	}
-	return &Difference{Document: texts(says), Table: texts(has), Wider: wider, Narrower: narrower}
+	return &Difference{Document: texts(says), Table: texts(all), Wider: wider, Narrower: narrower}
+}
+
+// requiredOfSome are the alternatives that the table has for some requests of a
+// route: of its routes that stand within it, of those that answer for a part of it
+// each, and of patterns. What they let in is not less open for being a part.
+func (c *comparison) requiredOfSome(v mapping.Verb, r mapping.Resource) []mapping.Requirement {
+	shapes := slices.Clone(c.within[routeKey{r.Shape(), v}])
+	if !c.table.declares(r, v) {
+		found, _ := c.table.answering(v, r)
+		for _, t := range found {
+			shapes = append(shapes, t.Resource.Shape())
+		}
+	}
+	var list []mapping.Permission
+	for _, shape := range shapes {
+		list = append(list, c.table.permissions[routeKey{shape, v}]...)
+		list = append(list, c.table.permissions[routeKey{shape, mapping.Any}]...)
+	}
+	for _, p := range c.table.patterns {
+		if (p.Verb == v || p.Verb == mapping.Any) && c.opens(p, v, r) {
+			list = append(list, p)
+		}
+	}
+	return requirements(c.current(list))
+}
+
+// opens reports whether a pattern grants a path for which the document has no more
+// specific route than this one.
+func (c *comparison) opens(p mapping.Permission, v mapping.Verb, r mapping.Resource) bool {
+	path, met := meeting(p.Resource.String(), r)
+	if !met {
+		return false
+	}
+	t := c.document.routing.Decide(mapping.Held{}, string(v), path).Route
+	return t != nil && t.Resource.Shape() == r.Shape()
 }
 
 // required are the alternatives that the table has for requests of a route: those

@@ -105,6 +105,7 @@ type comparison struct {
 	report          Report
 	// refined counts the table's routes that stand within one of the document's.
 	refined map[routeKey]int
+	within  map[routeKey][]string // the shapes of those for which that is no drift
 }
 
 // side is one of the two, ready for questions.

@@ -168,6 +168,24 @@ func TestDriftFindsWhatDiffers(t *testing.T) {
 			document: []string{"GET a/b admin"}, table: []string{"GET a/b admin", "GET a/* read"},
 			want: []string{"differing GET /a/b wider [scope read] narrower []"}, drifted: true,
 		},
+		"a route within one that needs something else differs": {
+			document: []string{"GET {proxy+} admin"}, table: []string{"GET {proxy+} admin", "GET a read", "GET b admin+more", "GET c registered"}, drifted: true,
+			want: []string{"within GET /a by GET /{proxy+}", "within GET /b by GET /{proxy+}", "within GET /c by GET /{proxy+}", "differing GET /{proxy+} wider [scope read] narrower []"},
+		},
+		"each of several that answer for a part": {
+			document: []string{"GET a/{p+} admin"}, table: []string{"GET a/{x} admin", "GET a/{x}/{p+} read", "GET a/{x}/b admin"}, drifted: true,
+			want: []string{
+				"covered GET /a/{p+} by GET /a/{x}, GET /a/{x}/{p+}", "within GET /a/{x} by GET /a/{p+}", "within GET /a/{x}/b by GET /a/{p+}",
+				"within GET /a/{x}/{p+} by GET /a/{p+}", "differing GET /a/{p+} wider [scope read] narrower []",
+			},
+		},
+		"a pattern of some paths of a route differs": {
+			document: []string{"GET a/{x} admin"}, table: []string{"GET a/{x} admin", "GET a/m* read", "GET */a* read @2026-11-21T11:59:59Z"},
+			want: []string{"differing GET /a/{x} wider [scope read] narrower []"}, drifted: true,
+		},
+		"a pattern of those that another route takes differs not": {
+			document: []string{"GET a/{x} admin", "GET a/me read"}, table: []string{"GET a/{x} admin", "GET a/me read", "GET */me read"},
+		},
 		"an expired alternative is none": {
 			document: []string{"GET a r"}, table: []string{"GET a r @2026-11-21T11:59:59Z"},
 			want: []string{"differing GET /a wider [] narrower [scope r]"}, drifted: true,

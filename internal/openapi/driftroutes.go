@@ -37,7 +37,7 @@ func judge(r mapping.Route, of func(mapping.Verb) fate) {
 
 // tables finds the fates of the table's routes.
 func (c *comparison) tables() {
-	c.refined = map[routeKey]int{}
+	c.refined, c.within = map[routeKey]int{}, map[routeKey][]string{}
 	for _, r := range c.table.routes {
 		judge(r, func(v mapping.Verb) fate { return c.tableFate(v, r.Resource) })
 	}
@@ -69,6 +69,10 @@ func (c *comparison) tableFate(v mapping.Verb, r mapping.Resource) fate {
 		if !greedy(t.Resource) && c.table.declares(t.Resource, v) {
 			return fate{&c.report.Unreachable, by, "API Gateway routes its requests to the other, which the table knows as well: Scopegate refuses what the two route differently"}
 		}
+	}
+	for _, t := range found {
+		key := routeKey{t.Resource.Shape(), v}
+		c.within[key] = append(c.within[key], r.Shape())
 	}
 	return fate{list: &c.report.Within, by: by}
 }

@@ -54,12 +54,21 @@ func marksOf(r mapping.Resource) []mark {
 }
 
 // meets reports whether a pattern, whose * crosses /, matches a path of the
-// route. It walks the pairs of positions of the two, each once.
+// route.
 func meets(pattern string, r mapping.Resource) bool {
+	_, met := meeting(pattern, r)
+	return met
+}
+
+// meeting finds a path of the route that a pattern, whose * crosses /, matches: one
+// with values that no other route knows, where there is such a one. It walks the
+// pairs of positions of the two, each once.
+func meeting(pattern string, r mapping.Resource) (path string, met bool) {
 	p, marks := []rune(pattern), marksOf(r)
 	seen := make([]bool, (len(p)+1)*(len(marks)+1))
-	var walk func(i, j int) bool
-	walk = func(i, j int) bool {
+	var walk func(i, j int, path string) bool
+	found := "/"
+	walk = func(i, j int, path string) bool {
 		at := i*(len(marks)+1) + j
 		if seen[at] {
 			return false
@@ -67,21 +76,34 @@ func meets(pattern string, r mapping.Resource) bool {
 		seen[at] = true
 		star := i < len(p) && p[i] == '*'
 		many := j < len(marks) && marks[j].many
+		if star && many {
+			path += free
+		}
 		switch {
 		case i == len(p) && j == len(marks):
+			found = path
 			return true
-		case star && walk(i+1, j), many && walk(i, j+1):
+		case star && walk(i+1, j, path), many && walk(i, j+1, path):
 			return true
 		case j == len(marks) || i == len(p):
 			return false
 		case star:
-			return !many && walk(i, j+1)
+			return !many && walk(i, j+1, path+marks[j].any())
 		case !marks[j].takes(p[i]):
 			return false
 		case many:
-			return walk(i+1, j)
+			return walk(i+1, j, path+string(p[i]))
 		}
-		return walk(i+1, j+1)
+		return walk(i+1, j+1, path+string(p[i]))
 	}
-	return walk(0, 0)
+	met = walk(0, 0, "/")
+	return found, met
+}
+
+// any is what a * matches in the place of the mark.
+func (m mark) any() string {
+	if m.class == exactly {
+		return string(m.char)
+	}
+	return free
 }
