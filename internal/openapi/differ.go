@@ -79,12 +79,20 @@ func (c *comparison) requiredOfSome(v mapping.Verb, r mapping.Resource) []mappin
 // opens reports whether a pattern grants a path for which the document has no more
 // specific route than this one.
 func (c *comparison) opens(p mapping.Permission, v mapping.Verb, r mapping.Resource) bool {
-	path, met := meeting(p.Resource.String(), r)
-	if !met {
-		return false
+	depth := 0
+	if greedy(r) {
+		depth = c.document.depth
 	}
-	t := c.document.routing.Decide(mapping.Held{}, string(v), path).Route
-	return t != nil && t.Resource.Shape() == r.Shape()
+	for more := range depth + 1 {
+		path, met := meeting(p.Resource.String(), r, more)
+		if !met {
+			return false
+		}
+		if t := c.document.routing.Decide(mapping.Held{}, string(v), path).Route; t != nil && t.Resource.Shape() == r.Shape() {
+			return true
+		}
+	}
+	return false
 }
 
 // required are the alternatives that the table has for requests of a route: those

@@ -112,6 +112,24 @@ func TestSecurityOfTheDocumentThatCannotBeReadIsNobodys(t *testing.T) {
 	want(t, r, []string{"GET /a: registered", "PUT /a: authenticated"}, "shape security: must be a list of objects")
 }
 
+func TestAPathThatIsNoObjectOfMethodsIsListed(t *testing.T) {
+	for _, item := range []string{"null", "text", "[{get: {}}]", "7", "{$ref: '#/paths/~1c'}"} {
+		r := read(t, schemes+"paths: {/a: {get: {}}, /b: "+item+", /c: ~}", openapi.Options{})
+		want(t, r, []string{"GET /a: registered"}, "shape /b: path item: must be an object of methods", "shape /c: path item")
+	}
+}
+
+// TestWhatIsNoRequirementOpensNothing: a name alone is how people get it wrong, and
+// no empty requirement, which is open to everybody.
+func TestWhatIsNoRequirementOpensNothing(t *testing.T) {
+	for _, security := range []string{"[oauth]", "[null]", "[[]]", "oauth", "{oauth: [a]}", "[{oauth: a}]", "[{oauth: [{a: b}]}]", "[{oauth: [a]}, oauth]"} {
+		r := read(t, schemes+"paths: {/a: {get: {security: "+security+"}}}", openapi.Options{Authenticated: true})
+		want(t, r, []string{"GET /a: registered"}, "shape GET /a: security: must be a list of objects")
+		r = read(t, schemes+"security: "+security+"\npaths: {/a: {get: {}}}", openapi.Options{Authenticated: true})
+		want(t, r, []string{"GET /a: registered"}, "shape security: must be a list of objects")
+	}
+}
+
 // TestSecurityOfAPathIsNotLeftOut: OpenAPI has none there. Its author meant to
 // narrow what the document says, or to have something where it says nothing.
 func TestSecurityOfAPathIsNotLeftOut(t *testing.T) {

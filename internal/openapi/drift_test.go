@@ -164,6 +164,10 @@ func TestDriftFindsWhatDiffers(t *testing.T) {
 			document: []string{"GET a r", "GET a w"}, table: []string{"GET a r+x", "GET a w", "GET a z"},
 			want: []string{"differing GET /a wider [scope z] narrower [scope r]"}, drifted: true,
 		},
+		"all methods alike are told at once": {
+			document: []string{"ANY a r", "ANY b r"}, table: []string{"ANY a w", "ANY b r", "GET b w"},
+			want: []string{"differing ANY /a wider [scope w] narrower [scope r]", "differing GET /b wider [scope w] narrower []"}, drifted: true,
+		},
 		"a pattern beside a route differs": {
 			document: []string{"GET a/b admin"}, table: []string{"GET a/b admin", "GET a/* read"},
 			want: []string{"differing GET /a/b wider [scope read] narrower []"}, drifted: true,

@@ -1,6 +1,10 @@
 package openapi
 
-import "scopegate/mapping"
+import (
+	"strings"
+
+	"scopegate/mapping"
+)
 
 // mark is one place of a route's text: a character, one of a class, or any
 // number of a class.
@@ -56,14 +60,15 @@ func marksOf(r mapping.Resource) []mark {
 // meets reports whether a pattern, whose * crosses /, matches a path of the
 // route.
 func meets(pattern string, r mapping.Resource) bool {
-	_, met := meeting(pattern, r)
+	_, met := meeting(pattern, r, 0)
 	return met
 }
 
 // meeting finds a path of the route that a pattern, whose * crosses /, matches: one
-// with values that no other route knows, where there is such a one. It walks the
-// pairs of positions of the two, each once.
-func meeting(pattern string, r mapping.Resource) (path string, met bool) {
+// with values that no other route knows, where there is such a one, and so many more
+// segments where {name+} and a * take any. It walks the pairs of positions of the two,
+// each once.
+func meeting(pattern string, r mapping.Resource, more int) (path string, met bool) {
 	p, marks := []rune(pattern), marksOf(r)
 	seen := make([]bool, (len(p)+1)*(len(marks)+1))
 	var walk func(i, j int, path string) bool
@@ -78,6 +83,9 @@ func meeting(pattern string, r mapping.Resource) (path string, met bool) {
 		many := j < len(marks) && marks[j].many
 		if star && many {
 			path += free
+			if marks[j].class == anything {
+				path += strings.Repeat("/"+free, more)
+			}
 		}
 		switch {
 		case i == len(p) && j == len(marks):

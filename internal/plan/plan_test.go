@@ -92,6 +92,10 @@ func TestWhoGainsAndWhoLoses(t *testing.T) {
 		"a pattern that lifts nothing of who holds the route": {
 			list(id), list(id, permission("GET", "users/*", "s1")), []string{"scope s1 GET /users/*"}, none,
 		},
+		"a pattern of what no route has": {
+			list(permission("GET", "{x}/{y}", "s1")), list(permission("GET", "{x}/{y}", "s1"), permission("GET", "*", "s1")),
+			[]string{"scope s1 GET /*"}, none,
+		},
 		"a pattern of the other spelling": {
 			list(permission("GET", "a", "s1")), list(permission("GET", "a", "s1"), permission("GET", "*/", "s1")),
 			[]string{"scope s1 GET /*/", "scope s1 GET /a as GET /a/"}, none,
