@@ -320,7 +320,7 @@ func (p *program) carryOut(ctx context.Context, c *connection, change planned, w
 			counted(len(change.plan.Blocking), "finding"), change.plan.Blocking[0].Kind))
 	}
 	if !w.yes {
-		if err := p.confirm("Apply this"); err != nil {
+		if err := p.confirm(ctx, "Apply this"); err != nil {
 			return err
 		}
 	}
@@ -396,14 +396,23 @@ func isTerminal(v any) bool {
 	return err != nil || !os.SameFile(info, nowhere)
 }
 
-// confirm asks; anything but yes is no.
-func (p *program) confirm(question string) error {
+// confirm asks; anything but yes is no, and so is Ctrl-C.
+func (p *program) confirm(ctx context.Context, question string) error {
 	fmt.Fprintf(p.stderr, "%s? Only yes is taken: ", question)
-	line, err := bufio.NewReader(p.stdin).ReadString('\n')
-	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "yes" || answer == "y" {
+	answers := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(p.stdin).ReadString('\n') // what ends without a line is none
+		answers <- line
+	}()
+	line := ""
+	select {
+	case line = <-answers:
+	case <-ctx.Done():
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); ctx.Err() == nil && (answer == "yes" || answer == "y") {
 		return nil
 	}
-	if err != nil {
+	if !strings.HasSuffix(line, "\n") {
 		fmt.Fprintln(p.stderr)
 	}
 	return negative(errors.New("nothing was written"))

@@ -75,11 +75,37 @@ func TestOnlyYesIsYes(t *testing.T) {
 	for answer, yes := range map[string]bool{"yes\n": true, "y\n": true, " YES \n": true, "yes": true, "no\n": false, "\n": false, "": false, "yes please\n": false, "n": false} {
 		var asked bytes.Buffer
 		p := &program{stdin: strings.NewReader(answer), stderr: &asked}
-		err := p.confirm("Apply this")
+		err := p.confirm(t.Context(), "Apply this")
 		if (err == nil) != yes || err != nil && exitCode(ran{err}) != Negative || !strings.HasPrefix(asked.String(), "Apply this?") {
 			t.Errorf("%q: %v, asked %q", answer, err, asked.String())
 		}
 	}
+}
+
+// TestCtrlCIsNoYes: whoever ends the question is not waited for, and is told.
+func TestCtrlCIsNoYes(t *testing.T) {
+	for name, answered := range map[string]bool{"before an answer": false, "and then an answer": true} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			in, out := io.Pipe()
+			defer out.Close()
+			p := &program{stdin: in, stderr: interrupting(cancel)}
+			if answered {
+				p.stdin = strings.NewReader("yes\n")
+			}
+			if err := p.confirm(ctx, "Apply this"); err == nil || exitCode(ran{err}) != Negative || !strings.Contains(err.Error(), "nothing was written") {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+// interrupting ends the context once something is asked.
+type interrupting context.CancelFunc
+
+func (a interrupting) Write(b []byte) (int, error) {
+	a()
+	return len(b), nil
 }
 
 // watchedStore tells what a commit is told of progress.
