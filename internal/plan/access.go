@@ -35,29 +35,41 @@ type result struct{ gains, losses []Access }
 // compare fills in gains and losses.
 func (p *Plan) compare(ctx context.Context, b, a *side, o Options) error {
 	c := newComparison(b, a, o.Now)
-	from := originsOf(b.table, a.table)
-	for _, q := range requirements(b, a) {
+	from, known := originsOf(b.table, a.table), requirements(b, a)
+	for _, q := range known {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := needsOf(q)
-		for _, r := range from.rows(n, c.class) {
-			told := func(list []Access) []Access {
-				list = slices.Clone(list)
-				for i := range list {
-					list[i].Requirement, list[i].Caller = q.String(), n.shown(r.principal)
-				}
-				return list
-			}
-			p.Gains = append(p.Gains, told(c.results[r.class].gains)...)
-			p.Losses = append(p.Losses, told(c.results[r.class].losses)...)
+		p.note(c, from, q.String(), needsOf(q), c.class)
+	}
+	joints, more := c.joints(known)
+	for _, j := range joints {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
+		n, _ := j.needs() // joints are of what somebody can meet
+		p.note(c, from, n.String(), n, c.jointClass(j))
 	}
 	most := cmp.Or(o.Limit, DefaultLimit)
 	p.GainsTotal, p.LossesTotal = len(p.Gains), len(p.Losses)
 	p.Gains, p.Losses = bounded(p.Gains, most), bounded(p.Losses, most)
-	p.Truncated = p.GainsTotal > most || p.LossesTotal > most
+	p.Truncated = more || p.GainsTotal > most || p.LossesTotal > most
 	return nil
+}
+
+// note adds what becomes of those who bring just what is needed.
+func (p *Plan) note(c *comparison, from origins, requirement string, n needs, class func(mapping.Caller) int) {
+	for _, r := range from.rows(n, class) {
+		told := func(list []Access) []Access {
+			list = slices.Clone(list)
+			for i := range list {
+				list[i].Requirement, list[i].Caller = requirement, n.shown(r.principal)
+			}
+			return list
+		}
+		p.Gains = append(p.Gains, told(c.results[r.class].gains)...)
+		p.Losses = append(p.Losses, told(c.results[r.class].losses)...)
+	}
 }
 
 func bounded[T any](list []T, most int) []T {
@@ -114,7 +126,13 @@ func (c *comparison) class(k mapping.Caller) int {
 	if i, known := c.classes[key]; known {
 		return i
 	}
-	r := c.result(hb, ha)
+	i := c.number(c.result(hb, ha))
+	c.classes[key] = i
+	return i
+}
+
+// number is the place of a result among those there are.
+func (c *comparison) number(r result) int {
 	text := fmt.Sprint(r)
 	i, known := c.same[text]
 	if !known {
@@ -122,7 +140,6 @@ func (c *comparison) class(k mapping.Caller) int {
 		c.same[text] = i
 		c.results = append(c.results, r)
 	}
-	c.classes[key] = i
 	return i
 }
 

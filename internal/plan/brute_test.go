@@ -145,26 +145,40 @@ func shapeOf(name string) (string, bool) {
 // either table believes.
 func (b brute) callers() map[string][]mapping.Caller {
 	list := map[string][]mapping.Caller{}
-	for _, p := range append(slices.Clone(b.edit.before.Permissions), b.edit.after.Permissions...) {
-		q := p.Requires
-		if p.Registered || list[q.String()] != nil {
-			continue
+	for _, q := range b.required() {
+		if list[q.String()] == nil {
+			list[q.String()] = b.meeting(q)
 		}
-		list[q.String()] = []mapping.Caller{}
-		for _, tenant := range []string{tenantA, tenantB, ""} {
-			for _, audience := range []string{"api://orders", "other", "third"} {
-				for _, kind := range []mapping.PrincipalType{mapping.User, mapping.App, ""} {
-					c := mapping.Caller{Issuer: issuer, Tenant: tenant, Audience: audience, PrincipalType: kind, Scopes: q.Scopes}
-					if q.Role != "" {
-						c.Roles = []string{q.Role}
-					}
-					if q.Group != "" {
-						c.Groups = []string{q.Group}
-					}
-					unlikely := (tenant == "") != (kind == "") || kind == mapping.App && len(q.Scopes) > 0
-					if !unlikely && q.HeldBy(c) && (b.before.Trusts(c) || b.after.Trusts(c)) {
-						list[q.String()] = append(list[q.String()], c)
-					}
+	}
+	return list
+}
+
+// required are the requirements of either table.
+func (b brute) required() (list []mapping.Requirement) {
+	for _, p := range append(slices.Clone(b.edit.before.Permissions), b.edit.after.Permissions...) {
+		if !p.Registered {
+			list = append(list, p.Requires)
+		}
+	}
+	return list
+}
+
+// meeting are callers who bring just what a requirement asks for.
+func (b brute) meeting(q mapping.Requirement) []mapping.Caller {
+	list := []mapping.Caller{}
+	for _, tenant := range []string{tenantA, tenantB, ""} {
+		for _, audience := range []string{"api://orders", "other", "third"} {
+			for _, kind := range []mapping.PrincipalType{mapping.User, mapping.App, ""} {
+				c := mapping.Caller{Issuer: issuer, Tenant: tenant, Audience: audience, PrincipalType: kind, Scopes: q.Scopes}
+				if q.Role != "" {
+					c.Roles = []string{q.Role}
+				}
+				if q.Group != "" {
+					c.Groups = []string{q.Group}
+				}
+				unlikely := (tenant == "") != (kind == "") || kind == mapping.App && len(q.Scopes) > 0
+				if !unlikely && q.HeldBy(c) && (b.before.Trusts(c) || b.after.Trusts(c)) {
+					list = append(list, c)
 				}
 			}
 		}
@@ -294,6 +308,13 @@ func (b brute) compare(t *rapid.T, what string, list []plan.Access, without, wit
 // neighbouring stretches of time are one.
 func (b brute) checkForm(t *rapid.T, list []plan.Access) {
 	callers := b.callers()
+	for _, q := range b.required() {
+		for _, r := range b.required() {
+			if together, ok := both(q, r); ok && callers[together.String()] == nil {
+				callers[together.String()] = b.meeting(together)
+			}
+		}
+	}
 	for _, a := range list {
 		if !slices.ContainsFunc(callers[a.Requirement], func(c mapping.Caller) bool { return says(a, c, later(a.From, tabletest.Now)) }) {
 			t.Fatalf("%+v is of nobody", a)

@@ -115,7 +115,9 @@ type Field struct {
 }
 
 // Access is a route that whoever brings just what one permission requires may
-// call on one side of a change only.
+// call on one side of a change only. Of paths that no permission opens alone (with a
+// slash at the end, where the spellings with and without it need different things) it
+// is told of whoever brings what two require.
 type Access struct {
 	Requirement string `json:"requirement"` // as "scope orders.read"
 	Caller      Caller `json:"caller"`

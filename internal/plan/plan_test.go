@@ -100,6 +100,10 @@ func TestWhoGainsAndWhoLoses(t *testing.T) {
 			list(permission("GET", "a", "s1")), list(permission("GET", "a", "s1"), permission("GET", "*/", "s1")),
 			[]string{"scope s1 GET /*/", "scope s1 GET /a as GET /a/"}, none,
 		},
+		"a spelling that takes what two permissions require": {
+			list(permission("GET", "x", "s2"), permission("GET", "x/", "")), list(permission("GET", "x", "s2"), permission("GET", "x/", "s1")),
+			[]string{"scope s1 s2 GET /x/"}, none,
+		},
 		"a route with a slash at its end": {
 			list(id), list(id, permission("GET", "users/{id}/", "")), none, []string{"scope s1 GET /users/{id}/"},
 		},

@@ -250,10 +250,6 @@ func sortDeciders(list []decider) {
 // answer at any time, if both believe them.
 func (d deciders) of(method mapping.Verb, path string) (list []decider, text string) {
 	var b strings.Builder
-	note := func(one decider) {
-		list = append(list, one)
-		fmt.Fprintf(&b, "%s %d\n", one.id, one.expires.Unix())
-	}
 	readings := d.table.Readings(mapping.Held{}, string(method), path)
 	if method == mapping.Connect {
 		for _, t := range d.table.Templates(method) {
@@ -263,16 +259,25 @@ func (d deciders) of(method mapping.Verb, path string) (list []decider, text str
 	for _, r := range readings {
 		if r.Route != nil {
 			fmt.Fprintf(&b, "route %s\n", r.Route.Resource.Shape())
-			for _, one := range d.naming[routeKey(method, r.Route.Resource)] {
-				note(one)
-			}
 		}
-		for _, one := range d.patterns[method] {
-			if mapping.Match(one.glob, strings.TrimPrefix(r.Path, "/")) {
-				note(one)
-			}
+		for _, one := range d.reading(method, r) {
+			list = append(list, one)
+			fmt.Fprintf(&b, "%s %d\n", one.id, one.expires.Unix())
 		}
 		b.WriteString("\n")
 	}
 	return list, b.String()
+}
+
+// reading lists what permits one reading of a path.
+func (d deciders) reading(method mapping.Verb, r mapping.Reading) (list []decider) {
+	if r.Route != nil {
+		list = slices.Clone(d.naming[routeKey(method, r.Route.Resource)])
+	}
+	for _, one := range d.patterns[method] {
+		if mapping.Match(one.glob, strings.TrimPrefix(r.Path, "/")) {
+			list = append(list, one)
+		}
+	}
+	return list
 }

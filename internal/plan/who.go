@@ -132,13 +132,9 @@ func (a asking) ways() (list []Way, truncated bool) {
 // together is what a set of candidates needs at once; ok is false if nobody can.
 func (a asking) together(set []int) (n needs, ok bool) {
 	for _, i := range set {
-		q := a.candidates[i].Requires
-		if n.kind != "" && q.PrincipalType != "" && n.kind != q.PrincipalType || n.tenant != "" && q.Tenant != "" && n.tenant != q.Tenant {
+		if n, ok = n.and(needsOf(a.candidates[i].Requires)); !ok {
 			return n, false
 		}
-		n.scopes = union(n.scopes, q.Scopes...)
-		n.roles, n.groups = union(n.roles, q.Role), union(n.groups, q.Group)
-		n.kind, n.tenant = cmp.Or(n.kind, q.PrincipalType), cmp.Or(n.tenant, q.Tenant)
 	}
 	return n, true
 }
