@@ -35,6 +35,14 @@ func TestDefaultIsWhatNoOtherRouteTakes(t *testing.T) {
 	want(t, read(t, schemes+"paths: {"+fallback+", '/{all+}': {x-amazon-apigateway-any-method: {}}}", openapi.Options{}), []string{"ANY /: scope d", "ANY /{all+}: registered"})
 }
 
+// TestDefaultOpensNothingThatIsDeclared: not by one of its methods either.
+func TestDefaultOpensNothingThatIsDeclared(t *testing.T) {
+	const fallback = "/$default: {get: {security: [{jwt: [d]}]}, put: {security: [{jwt: [d]}]}}"
+	want(t, read(t, schemes+"paths: {"+fallback+", /: {get: {security: [{oauth: [a]}]}}, '/{all+}': {x-amazon-apigateway-any-method: {}}}", openapi.Options{}), []string{
+		"GET /: scope a", "PUT /: scope d", "ANY /{all+}: registered",
+	})
+}
+
 func TestPathsThatAreOneRouteAreMergedOrListed(t *testing.T) {
 	paths := func(x, y string) string {
 		return fmt.Sprintf("%spaths:\n  /a/{x}: {get: {security: %s}}\n  /a/{y}: {get: {security: %s}, put: {security: [{oauth: [w]}]}}\n", schemes, x, y)
@@ -49,6 +57,8 @@ func TestPathsThatAreOneRouteAreMergedOrListed(t *testing.T) {
 	if !r.Unexpressed[0].Registered {
 		t.Error("the problem does not say that the route is registered")
 	}
+	r = read(t, schemes+"paths: {'/a/{x}': {get: {security: [{oauth: [a]}]}}, '/a/{y}': {get: {security: [{oauth: [b]}]}}, '/a/{z}': {get: {security: []}}}", openapi.Options{})
+	want(t, r, []string{"GET /a/{x}: registered"}, "conflict GET /a/{y}: /a/{x}", "conflict GET /a/{z}: /a/{x}")
 }
 
 func TestMethodsThatAPIGatewayDoesNotRouteAreListed(t *testing.T) {

@@ -190,6 +190,10 @@ func TestDriftFindsWhatDiffers(t *testing.T) {
 		"a pattern of those that another route takes differs not": {
 			document: []string{"GET a/{x} admin", "GET a/me read"}, table: []string{"GET a/{x} admin", "GET a/me read", "GET */me read"},
 		},
+		"what answers for a slash at the end has one": {
+			document: []string{"GET a/b/ r"}, table: []string{"GET a/{x}/ r"}, drifted: true,
+			want: []string{"covered GET /a/b/ by GET /a/{x}/", "orphaned GET /a/{x}/"},
+		},
 		"an expired alternative is none": {
 			document: []string{"GET a r"}, table: []string{"GET a r @2026-11-21T11:59:59Z"},
 			want: []string{"differing GET /a wider [] narrower [scope r]"}, drifted: true,

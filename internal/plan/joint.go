@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"scopegate/mapping"
@@ -18,10 +19,11 @@ type joint struct{ parts [2]needs }
 // may open the one, another the other. What opens both readings does so alone. More
 // says that there are others.
 func (c *comparison) joints(known []mapping.Requirement) (list []joint, more bool) {
-	var seen []needs
+	seen := map[string]bool{}
 	for _, q := range known {
-		seen = append(seen, needsOf(q))
+		seen[needsOf(q).key()] = true
 	}
+	tried := 0
 	for _, s := range []*side{c.before, c.after} {
 		d := newDeciders(s)
 		for _, t := range c.targets {
@@ -30,14 +32,13 @@ func (c *comparison) joints(known []mapping.Requirement) (list []joint, more boo
 				for _, x := range first {
 					for _, y := range second {
 						j := joint{[2]needs{needsOf(s.permissions[x].Requires), needsOf(s.permissions[y].Requires)}}
-						n, ok := j.needs()
-						if !ok || slices.ContainsFunc(seen, n.equal) {
-							continue
-						}
-						if len(list) == mostJoint {
+						if tried++; len(list) == mostJoint || tried > mostTried {
 							return list, true
 						}
-						seen, list = append(seen, n), append(list, j)
+						if n, ok := j.needs(); ok && !seen[n.key()] {
+							seen[n.key()] = true
+							list = append(list, j)
+						}
 					}
 				}
 			}
@@ -100,4 +101,7 @@ func (n needs) and(m needs) (both needs, ok bool) {
 	}, true
 }
 
-func (n needs) equal(m needs) bool { return n.include(m) && m.include(n) }
+// key is equal for equal needs.
+func (n needs) key() string {
+	return fmt.Sprintf("%q", []any{n.scopes, n.roles, n.groups, n.kind, n.tenant})
+}

@@ -21,6 +21,11 @@ func TestWhoCanTellsTheLeastThatPermitsACall(t *testing.T) {
 		p.Requires = mapping.Requirement{Role: role}
 		return p
 	}
+	of := func(verb, resource, name string, kind mapping.PrincipalType, tenant string, more ...string) mapping.Permission {
+		p := role(verb, resource, name, more...)
+		p.Requires.PrincipalType, p.Requires.Tenant = kind, tenant
+		return p
+	}
 	list := func(p ...mapping.Permission) []mapping.Permission { return p }
 	cases := map[string]struct {
 		permissions  []mapping.Permission
@@ -33,6 +38,17 @@ func TestWhoCanTellsTheLeastThatPermitsACall(t *testing.T) {
 		},
 		"less stands for more": {
 			list(permission("GET", "a", "s1"), permission("GET", "a", "s1 s2")), "GET", "/a", []string{"scope s1"}, mapping.NotHeld,
+		},
+		"whoever stands for users, and for those of a tenant": {
+			list(role("GET", "a", "R"), of("GET", "a", "R", mapping.User, ""), of("GET", "a", "R", "", tenantA)), "GET", "/a", []string{"role R"}, mapping.NotHeld,
+		},
+		"users do not stand for whoever": {
+			list(of("GET", "a", "R", mapping.User, ""), of("GET", "a", "R", mapping.App, "")), "GET", "/a",
+			[]string{"role R, principalType app", "role R, principalType user"}, mapping.NotHeld,
+		},
+		"until the first of them ends": {
+			list(role("GET", "a", "R", minute...), of("GET", "a", "R", mapping.App, "", ends(time.Hour)...)), "GET", "/a",
+			[]string{"role R until 1m0s", "role R, principalType app until 1h0m0s"}, mapping.NotHeld,
 		},
 		"unless more lasts longer": {
 			list(permission("GET", "a", "s1", minute...), permission("GET", "a", "s1 s2")), "GET", "/a", []string{"scope s1 until 1m0s", "scope s1 s2"}, mapping.NotHeld,
