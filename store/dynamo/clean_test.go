@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -40,14 +41,18 @@ func (d *interrupted) Query(ctx context.Context, in *dynamodb.QueryInput, o ...f
 	return out, err
 }
 
-// TestCleanNeverRemovesWhatIsCurrentOrUnderWay although the table moves on, by a
-// small and a large change, between any two of its reads.
+// TestCleanNeverRemovesWhatIsCurrentOrUnderWay although the table moves on, by one
+// that is fenced off, a small and a large change, between any two of its reads.
 func TestCleanNeverRemovesWhatIsCurrentOrUnderWay(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		client, table := dynamotest.NewTable(t)
 		st := dynamo.New(client, table)
 		m := commit(t, st, change(store.Revision{}, many(t, 1)...))
 		slow := dynamo.New(&interrupted{Client: client, late: late, event: func() {
+			refused := dynamo.New(&refusing{Client: client, n: 99, codes: []string{"ValidationError"}}, table)
+			if _, err := refused.Commit(t.Context(), change(m.Revision, many(t, 1)...)); err == nil || errors.Is(err, store.ErrUnknown) {
+				t.Errorf("a change that is always refused: %v", err)
+			}
 			m = commit(t, st, change(m.Revision, many(t, 1)...))
 			m = commit(t, st, change(m.Revision, many(t, 150)...))
 		}}, table)
@@ -112,5 +117,64 @@ func TestWhatIsUnknownIsNeverReportedAsNotDone(t *testing.T) {
 	got, loadErr := st.Load(t.Context(), api)
 	if loadErr != nil || len(got.Permissions) != 1 || !errors.Is(err, store.ErrUnknown) {
 		t.Errorf("%d permissions committed, answered %v (%v)", len(got.Permissions), err, loadErr)
+	}
+}
+
+// late keeps the n-th transaction from being sent, counted from 1; its sender gives
+// it up once event is through.
+type late struct {
+	*dynamodb.Client
+	calls atomic.Int64
+	n     int64
+	event func(*dynamodb.TransactWriteItemsInput)
+}
+
+func (l *late) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	if l.calls.Add(1) == l.n {
+		l.event(in)
+		return nil, errHeld
+	}
+	return l.Client.TransactWriteItems(ctx, in, o...)
+}
+
+// afterBatch has something happen once, after a batch was written.
+type afterBatch struct {
+	*dynamodb.Client
+	event func()
+}
+
+func (a *afterBatch) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+	out, err := a.Client.BatchWriteItem(ctx, in, o...)
+	if event := a.event; event != nil {
+		a.event = nil
+		event()
+	}
+	return out, err
+}
+
+// TestARequestThatComesWhileItsStageIsRemovedAddsNothingToIt, however little of it
+// is removed yet: nobody would ever find what it wrote.
+func TestARequestThatComesWhileItsStageIsRemovedAddsNothingToIt(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	st := dynamo.New(client, table)
+	m := commit(t, st, change(store.Revision{}, many(t, 1)...))
+	came := false
+	l := &late{Client: client, n: 2, event: func(in *dynamodb.TransactWriteItemsInput) {
+		commit(t, st, change(m.Revision, many(t, 1)...))
+		cleaner := dynamo.New(&afterBatch{Client: client, event: func() {
+			came = true
+			if _, err := client.TransactWriteItems(t.Context(), in); err == nil {
+				t.Error("a late request was carried out")
+			}
+		}}, table)
+		if err := cleaner.Clean(t.Context(), api); err != nil {
+			t.Error(err)
+		}
+	}}
+	if _, err := dynamo.New(l, table).Commit(t.Context(), change(m.Revision, many(t, 250)...)); err == nil || !came {
+		t.Errorf("%v, cleaned meanwhile: %t", err, came)
+	}
+	if left := litterOf(t, client, table, api); left != nil {
+		t.Errorf("left: %q", left)
 	}
 }
