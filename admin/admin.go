@@ -104,7 +104,7 @@ func description() huma.Config {
 }
 
 func (s *service) register(api huma.API) {
-	api.UseMiddleware(s.authenticate(api))
+	api.UseMiddleware(s.authenticate(api), s.readBody(api))
 	huma.Register(api, huma.Operation{
 		OperationID: "healthz", Method: http.MethodGet, Path: "/healthz", Summary: "Whether the process answers",
 		Description:        "For everybody, without a token. Query parameters are passed over: probes of load balancers add their own.",

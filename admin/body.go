@@ -22,14 +22,21 @@ const (
 
 var yamlTypes = map[string]bool{yamlType: true, "application/x-yaml": true, "text/yaml": true, "text/x-yaml": true}
 
-// bodyTime is how long a body may take to come, as huma has it for other calls.
+// bodyTime is how long a body may take to come.
 const bodyTime = 5 * time.Second
 
-// readBody is a middleware that reads a body before huma does: it makes JSON of
-// YAML, where that is taken, and words faults of the form without repeating what
-// stands there, which may be a secret. It runs once the caller is known.
-func (s *service) readBody(api huma.API, takesYAML bool) func(huma.Context, func(huma.Context)) {
+// readBody is a middleware that reads a body before huma does, of every operation
+// that takes one: it makes JSON of YAML, where that is described, and words faults
+// of the form without repeating what stands there, which may be a secret. huma
+// itself would take patches (+json) and other charsets for JSON. It runs once the
+// caller is known.
+func (s *service) readBody(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
+		if ctx.Operation().RequestBody == nil {
+			next(ctx)
+			return
+		}
+		_, takesYAML := ctx.Operation().RequestBody.Content[yamlType]
 		status, err := http.StatusBadRequest, error(nil)
 		known, isYAML := bodyType(ctx.Header("Content-Type"))
 		var body []byte
@@ -76,11 +83,16 @@ func (s *service) bodyOf(ctx huma.Context, isYAML bool) ([]byte, int, error) {
 		reader = bytes.NewReader(nil)
 	}
 	body, err := io.ReadAll(io.LimitReader(reader, MaxBody+1))
+	// net/http waits for what comes after the body, and takes a deadline that passes
+	// then for a client that has gone: a call may take longer.
+	_ = ctx.SetReadDeadline(time.Time{}) // as above
 	switch {
 	case err != nil:
 		return nil, http.StatusBadRequest, &huma.ErrorDetail{Location: "body", Message: "did not come whole"}
 	case len(body) > MaxBody:
 		return nil, http.StatusRequestEntityTooLarge, &huma.ErrorDetail{Location: "body", Message: fmt.Sprintf("must be at most %d bytes", MaxBody)}
+	case len(body) == 0 && !ctx.Operation().RequestBody.Required:
+		return nil, 0, nil
 	case isYAML:
 		body, err = yamljson.ToJSON(body, MaxBody)
 	default:
@@ -90,7 +102,7 @@ func (s *service) bodyOf(ctx huma.Context, isYAML bool) ([]byte, int, error) {
 	case err != nil:
 		return nil, http.StatusBadRequest, &huma.ErrorDetail{Location: "body", Message: err.Error()}
 	case bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")):
-		return nil, http.StatusUnprocessableEntity, &huma.ErrorDetail{Location: "body", Message: "must be an object, not a list; permissions alone are no document"}
+		return nil, http.StatusUnprocessableEntity, &huma.ErrorDetail{Location: "body", Message: "must be an object, not a list, such as one of permissions alone"}
 	case len(body) >= MaxBody: // what YAML writes in short may be long in JSON
 		return nil, http.StatusRequestEntityTooLarge, &huma.ErrorDetail{Location: "body", Message: fmt.Sprintf("must be less than %d bytes as JSON", MaxBody)}
 	}

@@ -25,7 +25,6 @@ func (s *service) registerExplain(api huma.API) {
 		Description: "Decides as the authorizer does, about the table as it is now. The caller is that of a token, which is verified as callers' tokens are, " +
 			"or of claims, which are believed and read as those of a token are; claims that are missing are those of a caller whom the table trusts. " +
 			"Nothing of the token is repeated or logged. For admins and owners of the table.",
-		Middlewares: huma.Middlewares{s.readBody(api, false)},
 		// What is wrong is told by the handler: huma would repeat the values, and one
 		// of them is a token.
 		SkipValidateBody: true,

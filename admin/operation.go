@@ -44,6 +44,7 @@ func protected(op huma.Operation, who access, errors ...int) huma.Operation {
 		// Of a body: no JSON, too large, of another type.
 		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 		op.MaxBodyBytes = MaxBody
+		op.BodyReadTimeout = -1 // it has been read: see readBody
 	}
 	slices.Sort(op.Errors)
 	op.Errors = slices.Compact(op.Errors)

@@ -22,7 +22,8 @@ type hooked struct {
 	events         []string
 	before, after  func()
 	instead        error // of the first commit, which is made all the same
-	liveAtDone     error // the context's, when the flush was told that the change is made
+	liveAtCommit   error // the context's, when the change is made
+	liveAtDone     error // and when the flush is told that it was
 	result         flush.Result
 	beginOf, owner string
 }
@@ -32,6 +33,7 @@ func (h *hooked) Commit(ctx context.Context, c store.Change) (store.Meta, error)
 		h.before = nil
 		f()
 	}
+	h.liveAtCommit = ctx.Err()
 	meta, err := h.Store.Commit(ctx, c)
 	h.events = append(h.events, "commit "+fmt.Sprint(err == nil))
 	if f := h.after; f != nil {
@@ -146,6 +148,12 @@ func TestACommittedChangeIsNeverAnsweredAsFailed(t *testing.T) {
 	a := sendWith(ctx, s, "POST", "/v1/permissions", perm("dev", orders))
 	if a.status != 201 || h.liveAtDone != nil || !slices.Contains(h.events, "done") {
 		t.Errorf("%d %s after %v, context %v", a.status, a.body, h.events, h.liveAtDone)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	h.before = cancel
+	a = sendWith(ctx, s, "POST", "/v1/permissions", perm("dev", `"httpVerb": "GET", "resource": "w", "scope": "s"`))
+	if a.status != 201 || h.liveAtCommit != nil || h.liveAtDone != nil {
+		t.Errorf("gone while it is made: %d %s, contexts %v, %v", a.status, a.body, h.liveAtCommit, h.liveAtDone)
 	}
 	h.events = nil
 	a = sendWith(ctx, s, "POST", "/v1/permissions", perm("dev", `"httpVerb": "GET", "resource": "x", "scope": "s"`))

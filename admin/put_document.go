@@ -36,7 +36,6 @@ func (s *service) registerDocument(api huma.API) {
 			"The mark complete is taken as the document has it: left out, it is taken away. " +
 			"For admins and owners; name, owners and trust are the admins' to change, and stay where an owner leaves them out.",
 		RequestBody: &huma.RequestBody{Required: true, Content: inBoth(document)},
-		Middlewares: huma.Middlewares{s.readBody(api, true)},
 	}, forOwners, 404, 409, 412, 428)
 	huma.Register(api, put, s.putDocument)
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"path"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/oklog/ulid/v2"
@@ -30,16 +32,19 @@ func requestID(ctx context.Context) string {
 }
 
 // routed answers what is no call of the API with a problem, where the mux would
-// with plain text: 404, or 405 with the methods that there are.
+// with plain text or a redirect: 404, or 405 with the methods that there are.
 func routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
-		if pattern != "" {
+		asked := &statusOnly{header: http.Header{}, status: http.StatusNotFound}
+		switch {
+		case !isClean(r.URL.EscapedPath()):
+		case pattern != "":
 			mux.ServeHTTP(w, r)
 			return
+		default:
+			h.ServeHTTP(asked, r)
 		}
-		asked := &statusOnly{header: http.Header{}, status: http.StatusOK}
-		h.ServeHTTP(asked, r)
 		detail := "there is no such call"
 		if allow := asked.header.Get("Allow"); allow != "" {
 			w.Header().Set("Allow", allow)
@@ -54,6 +59,10 @@ func routed(mux *http.ServeMux) http.Handler {
 		_, _ = w.Write(b) // who asked has gone if it fails
 	})
 }
+
+// isClean reports whether a path is what the mux would make of it. It would send
+// who asked there, by a redirect that knows nothing of the stage before the path.
+func isClean(p string) bool { return strings.HasPrefix(p, "/") && path.Clean(p) == p }
 
 // statusOnly is where the mux says what it makes of a request.
 type statusOnly struct {

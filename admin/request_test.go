@@ -20,6 +20,9 @@ func TestWhatIsNoCallIsAProblemToo(t *testing.T) {
 		allow        string
 	}{
 		{"GET", "/", 404, ""}, {"GET", "/v1/nothing", 404, ""}, {"POST", "/v2/permissions", 404, ""},
+		{"GET", "//nothing", 404, ""}, {"GET", "/v1/nothing/../x", 404, ""}, {"OPTIONS", "*", 404, ""},
+		// Nothing is moved to elsewhere: behind a stage the place would be a wrong one.
+		{"GET", "//v1/apis", 404, ""}, {"GET", "/v1/./apis", 404, ""}, {"GET", "/v1/x/../apis", 404, ""}, {"PUT", "/" + table, 404, ""},
 		{"PATCH", "/v1/permissions", 405, "GET, HEAD, POST"}, {"POST", document, 405, "GET, HEAD, PUT"},
 	} {
 		a := s.call(t, "admin", c.method, c.path, "")
