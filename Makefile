@@ -39,7 +39,7 @@ build-%:
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(LAMBDA_FLAGS) -o $(BUILD)/linux_arm64/$*/bootstrap ./functions/$*
 
 unit: $(DYNAMODB) ## All tests and examples, with the race detector; the store over the wire
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 30m ./... # the store over the wire takes minutes, on a busy machine many
 
 fuzz-short: ## Every fuzz target for $(FUZZTIME)
 	@scripts/fuzz.sh $(FUZZTIME)

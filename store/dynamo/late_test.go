@@ -69,6 +69,36 @@ func TestATransactionThatArrivesLateIsNotCommitted(t *testing.T) {
 	commit(t, st, second)
 }
 
+// A revocation too, the first there ever was and a later one; so is the end of one.
+func TestARevocationThatArrivesLateIsNotMade(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	st := dynamo.New(client, table)
+	late := &deaf{Client: client}
+	slow := dynamo.New(late, table)
+	remove := revoking("a:b")
+	remove.Put, remove.Remove = nil, "a:b"
+	for i, c := range []store.RevocationChange{revoking("a:b"), revoking("a:c"), remove} {
+		for range 2 { // a second fence, on the first
+			if _, err := slow.Revoke(t.Context(), c); !errors.Is(err, errHeld) || errors.Is(err, store.ErrUnknown) {
+				t.Fatalf("change %d: %v, want the cause, settled", i, err)
+			}
+			for _, in := range late.held {
+				var cancelled *types.TransactionCanceledException
+				if _, err := client.TransactWriteItems(t.Context(), in); !errors.As(err, &cancelled) {
+					t.Errorf("change %d, late: %v, want it cancelled", i, err)
+				}
+			}
+			late.held = nil
+			if got, err := st.RevocationsRevision(t.Context()); err != nil || got.Number != uint64(i) {
+				t.Errorf("change %d, answered as not made: revision %s, %v", i, got, err)
+			}
+		}
+		if _, err := st.Revoke(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Another's change in the mean time is a conflict, and that is settled too.
 func TestAHeldUpTransactionThatWasOvertakenIsAConflict(t *testing.T) {
 	client, table := dynamotest.NewTable(t)
