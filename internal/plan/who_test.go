@@ -59,6 +59,16 @@ func TestWhoCanTellsTheLeastThatPermitsACall(t *testing.T) {
 		"two at once, where a path is two routes": {
 			list(permission("GET", "a", "s1"), permission("GET", "a/", "s2")), "GET", "/a/", []string{"scope s1 s2"}, mapping.NotHeld,
 		},
+		"two at once, one of them of a tenant": {
+			list(permission("GET", "a", "s1", "tenant", tenantA), permission("GET", "a/", "s2")), "GET", "/a/",
+			[]string{"scope s1 s2, tenant " + tenantA}, mapping.NotHeld,
+		},
+		"nobody at once, of two tenants": {
+			list(permission("GET", "a", "s1", "tenant", tenantA), permission("GET", "a/", "s2", "tenant", tenantB)), "GET", "/a/", []string{}, mapping.NotHeld,
+		},
+		"nobody at once, both a user and an app": {
+			list(of("GET", "a", "R", mapping.User, ""), of("GET", "a/", "R", mapping.App, "")), "GET", "/a/", []string{}, mapping.NotHeld,
+		},
 		"nobody": {list(permission("GET", "a", "")), "GET", "/a", []string{}, mapping.NotHeld},
 		"nobody, as no route is known": {
 			list(permission("GET", "a", "s1")), "GET", "/b", []string{}, mapping.NoRoute,
