@@ -352,3 +352,20 @@ func TestTheReportReadsAsText(t *testing.T) {
 		}
 	}
 }
+
+// TestTheVerdictIsOfWhatWasCompared: what could not be read is not said to be in the
+// table, and moves no cursor.
+func TestTheVerdictIsOfWhatWasCompared(t *testing.T) {
+	d := read(t, "openapi: 3.0.0\npaths: {/a: {get: {}}, /b: {$ref: other.yaml}, \"/c\\e[2J\\u202e\": {get: {}}}", openapi.Options{})
+	r := drift(t, d, snapshot(t, "GET a registered"))
+	var b strings.Builder
+	if err := r.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	if want := "The table has what could be compared of the document's routes; not compared: 2. (revision none"; !strings.Contains(b.String(), want) {
+		t.Errorf("%q is missing in\n%s", want, b.String())
+	}
+	if strings.ContainsAny(b.String(), "\x1b\u202e") || !strings.Contains(b.String(), `/c\x1b[2J`) {
+		t.Errorf("the report moves the cursor: %q", b.String())
+	}
+}

@@ -3,10 +3,12 @@ package openapi
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
-// WriteText writes the report for people. Where nothing differs it says so.
+// WriteText writes the report for people. Where nothing differs it says so, and of
+// how much it cannot say it.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	section(&b, "Unmapped: in the document, and nobody may call them", r.Unmapped)
@@ -18,17 +20,26 @@ func (r Report) WriteText(w io.Writer) error {
 	if len(r.Unread) > 0 {
 		fmt.Fprintf(&b, "Not compared (%d):\n", len(r.Unread))
 		for _, p := range r.Unread {
-			fmt.Fprintf(&b, "  %s\n", p)
+			fmt.Fprintf(&b, "  %s\n", plain(p.String()))
 		}
 	}
 	verdict := "The table has the document's routes."
-	if r.Drifted() {
+	switch {
+	case r.Drifted():
 		verdict = fmt.Sprintf("Drift: %d unmapped, %d orphaned, %d unreachable, %d differing.",
 			len(r.Unmapped), len(r.Orphaned), len(r.Unreachable), len(r.Differing))
+	case len(r.Unread) > 0:
+		verdict = fmt.Sprintf("The table has what could be compared of the document's routes; not compared: %d.", len(r.Unread))
 	}
 	fmt.Fprintf(&b, "%s (revision %s, document %s)\n", verdict, r.Revision, r.Source)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// plain is a document's text without what moves a terminal's cursor.
+func plain(s string) string {
+	quoted := strconv.QuoteToGraphic(s)
+	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(quoted[1 : len(quoted)-1])
 }
 
 func section(b *strings.Builder, title string, list []Drifted) {
