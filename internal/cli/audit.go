@@ -126,6 +126,9 @@ func (p *program) printRevocationRecords(records []adminclient.Record) error {
 		switch {
 		case r.Is != nil:
 			row[1], row[3] = r.Is.PrincipalID, "revoked until "+moment(r.Is.Until)
+			if r.Is.Reason != "" {
+				row[3] += ": " + r.Is.Reason
+			}
 		case r.Was != nil:
 			row[1], row[3] = r.Was.PrincipalID, "revocation taken away"
 		}

@@ -170,6 +170,10 @@ func (p *program) apisCommand() *cobra.Command {
 		if asJSON {
 			return printJSON(p.stdout, map[string]any{"apis": list})
 		}
+		if len(list) == 0 {
+			fmt.Fprintln(p.stderr, "There is no table yet.")
+			return nil
+		}
 		var rows [][]string
 		for _, a := range list {
 			rows = append(rows, []string{a.ARN, a.Stage, orDash(a.Name), orDash(a.Revision)})
