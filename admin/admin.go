@@ -27,16 +27,25 @@ type Verifier interface {
 	Verify(ctx context.Context, raw string) (token.Claims, error)
 }
 
+// Revocations tell whose tokens are refused, as store.RevocationCache does. Any
+// error is an outage.
+type Revocations interface {
+	Revoked(ctx context.Context, principalID string, issuedAt time.Time) (bool, error)
+}
+
 // Config puts the API together. Now, Policy, Callers, Principal and
 // RequestID may be left out.
 type Config struct {
 	Store    store.Store
 	Verifier Verifier
-	Scope    string // ADMIN_SCOPE: users need it, and Role or to be owners
-	Role     string // ADMIN_ROLE: makes users and apps admins
-	Log      *zap.Logger
-	Flusher  flush.Flusher    // empties API Gateway's caches after a change; [flush.Off] does not
-	Now      func() time.Time // nil means time.Now
+	// Revocations hold for the API's own callers too: a stolen token must not take
+	// its own revocation back. nil where nobody's token is verified.
+	Revocations Revocations
+	Scope       string // ADMIN_SCOPE: users need it, and Role or to be owners
+	Role        string // ADMIN_ROLE: makes users and apps admins
+	Log         *zap.Logger
+	Flusher     flush.Flusher    // empties API Gateway's caches after a change; [flush.Off] does not
+	Now         func() time.Time // nil means time.Now
 	// Policy is how the authorizer makes policies, for plans and for what a write
 	// waits for: its settings, without which their defaults are taken. Now and
 	// Patience are the API's own.

@@ -58,6 +58,10 @@ func (s *service) authenticate(api huma.API) func(huma.Context, func(huma.Contex
 			return
 		}
 		claims, err := s.caller(ctx)
+		revoked := false
+		if err == nil && s.Revocations != nil {
+			revoked, err = s.Revocations.Revoked(ctx.Context(), claims.PrincipalID(), claims.IssuedAt)
+		}
 		switch {
 		case errors.Is(err, token.ErrRefused):
 			ctx.SetHeader("WWW-Authenticate", `Bearer error="invalid_token"`)
@@ -67,6 +71,10 @@ func (s *service) authenticate(api huma.API) func(huma.Context, func(huma.Contex
 			s.Log.Error("admin token not verifiable", zap.String("requestId", requestID(ctx.Context())), zap.Error(err))
 			ctx.SetHeader("Retry-After", "5")
 			s.write(api, ctx, http.StatusServiceUnavailable, "the access token cannot be verified now")
+			return
+		case revoked:
+			ctx.SetHeader("WWW-Authenticate", `Bearer error="invalid_token"`)
+			s.write(api, ctx, http.StatusUnauthorized, "the access token is not accepted: revoked")
 			return
 		}
 		ctx = huma.WithValue(huma.WithValue(ctx, claimsKey{}, claims), principalKey{}, s.Principal(claims))

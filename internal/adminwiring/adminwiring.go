@@ -62,6 +62,8 @@ func New(c Config) (*Parts, error) {
 		Store: c.Store, Verifier: verifier, Scope: c.Settings.Admin.Scope, Role: c.Settings.Admin.Role,
 		Log: c.Log, Now: c.Now, Flusher: flush.Off{}, Policy: policyOf(c.Settings), Explain: explain.Of(c.Settings),
 		RequestID: lambdaproxy.RequestID,
+		// Asked of the store each time: an admin's own token ends at once.
+		Revocations: store.NewRevocationCache(c.Store, store.RevocationConfig{Skew: c.Settings.ClockSkew, Now: c.Now}),
 	}
 	if c.Settings.JudgesCallers() {
 		callers, err := p.verifier(c, c.Settings.Verifier())

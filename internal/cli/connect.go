@@ -113,6 +113,10 @@ func remoteConnection(client *adminclient.Client, settings config.Settings) *con
 	}}
 }
 
+// devAdmin changes tables with --dev. He is not the user of whom scopegate token
+// gets tokens: revoking that one must not end the command's own.
+const devAdmin = "aaaaaaaa-0000-4000-8000-0000000000ad"
+
 // connectDev gets an admin's token from the local provider.
 func (p *program) connectDev(ctx context.Context, devURL string) (*connection, error) {
 	ready, err := readyOf(ctx, devURL)
@@ -131,7 +135,7 @@ func (p *program) connectDev(ctx context.Context, devURL string) (*connection, e
 		URL: devURL,
 		Token: func(ctx context.Context, _ bool) (string, error) {
 			answer, err := mint(ctx, ready.IssuerURL, url.Values{
-				"audience": {ready.AdminAudience}, "scopes": {ready.AdminScope}, "roles": {ready.AdminRole}, "app": {"false"},
+				"audience": {ready.AdminAudience}, "scopes": {ready.AdminScope}, "roles": {ready.AdminRole}, "app": {"false"}, "oid": {devAdmin},
 			})
 			return answer.AccessToken, err
 		},

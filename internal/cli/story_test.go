@@ -247,7 +247,7 @@ func TestRevocationsByEveryWay(t *testing.T) {
 		if _, stderr, code := w.run(t, "", "unrevoke", principal); code != cli.Negative || !strings.Contains(stderr, "404") {
 			t.Errorf("again ends with %d: %s", code, stderr)
 		}
-		if trail := w.ok(t, "", "audit", "--revocations"); strings.Count(trail, strings.ToLower(principal)) != 2 {
+		if trail := w.ok(t, "", "audit", "--revocations"); strings.Count(trail, strings.ToLower(principal)) != 2 || !strings.Contains(trail, ": laptop stolen") {
 			t.Errorf("the trail is\n%s", trail)
 		}
 		for _, args := range [][]string{{"revoke", "nobody"}, {"unrevoke", "nobody"}} {
@@ -400,5 +400,18 @@ func TestAnOwnerWorksOnHisTableAlone(t *testing.T) {
 		if stdout, stderr, code := w.run(t, mine, args...); code != cli.Negative || stdout != "" || !strings.Contains(stderr, "403") {
 			t.Errorf("%v ends with %d: %s%s", args, code, stdout, stderr)
 		}
+	}
+}
+
+// TestARevokedAdminOfDevIsRefused: a revocation holds for the admin API as it does
+// for the APIs behind the authorizer.
+func TestARevokedAdminOfDevIsRefused(t *testing.T) {
+	ready := inProcess(t, environment(t))
+	w := way{at: []string{"--dev", ready.AdminURL}}
+	w.ok(t, "", "revoke", ready.Tenant+":aaaaaaaa-0000-4000-8000-000000000001")
+	w.ok(t, "", "apis")
+	w.ok(t, "", "revoke", ready.Tenant+":aaaaaaaa-0000-4000-8000-0000000000ad")
+	if stdout, stderr, code := w.run(t, "", "apis"); code != cli.Negative || stdout != "" || !strings.Contains(stderr, "401: the access token is not accepted: revoked") {
+		t.Errorf("ends with %d: %s%s", code, stdout, stderr)
 	}
 }
