@@ -39,7 +39,8 @@ type Revocations struct {
 }
 
 // RevocationChange puts one revocation, or takes one away. It is unconditional:
-// the last one counts.
+// the last one counts, but for its At and Until where the one before it has later
+// ones. Two who revoke at once know nothing of each other.
 type RevocationChange struct {
 	// ID identifies the change (a ULID), as that of a Change does.
 	ID     string

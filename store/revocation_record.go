@@ -16,8 +16,9 @@ type storedRevocationRecord struct {
 }
 
 // Plan works out what a canonical change does to the revocations at a revision;
-// was is what there is of the change's principal, nil for nothing. ErrNotFound if
-// there is nothing to remove.
+// was is what there is of the change's principal, nil for nothing: what is put
+// keeps out whom it keeps out, as long as it does. ErrNotFound if there is nothing
+// to remove.
 func (c RevocationChange) Plan(at Revision, was *Revocation) (RevocationRecord, error) {
 	if c.Put == nil && was == nil {
 		return RevocationRecord{}, fmt.Errorf("revocation of %s: %w", c.Remove, ErrNotFound)
@@ -28,8 +29,23 @@ func (c RevocationChange) Plan(at Revision, was *Revocation) (RevocationRecord, 
 	}
 	return RevocationRecord{
 		ChangeID: c.ID, Before: at, After: after,
-		By: c.By, RequestID: c.RequestID, At: c.At, Was: was, Is: c.Put,
+		By: c.By, RequestID: c.RequestID, At: c.At, Was: was, Is: c.after(was),
 	}, nil
+}
+
+// after is the revocation that a change leaves, nil for none.
+func (c RevocationChange) after(was *Revocation) *Revocation {
+	if c.Put == nil || was == nil {
+		return c.Put
+	}
+	is := *c.Put
+	if was.At.After(is.At) {
+		is.At = was.At
+	}
+	if was.Until.After(is.Until) {
+		is.Until = was.Until
+	}
+	return &is
 }
 
 // Principal is whom a canonical change is about.

@@ -20,6 +20,7 @@ var revocationCases = []testCase{
 	{"a revocation is read back, sorted by principal, until it is taken away", revocationRoundTrip},
 	{"an invalid revocation is ErrInvalid and writes nothing", revocationInvalid},
 	{"the same revocation twice is made once", revocationTwice},
+	{"a revocation lets in nobody whom the one before keeps out", revocationAgain},
 	{"the audit trail of revocations is complete, newest first, in pages", revocationAudit},
 	{"revocations at once lose nothing", revocationsAtOnce},
 	{"a reader of revocations never sees half a change", revocationsTorn},
@@ -229,6 +230,25 @@ func revocationTwice(t *testing.T, h Harness) {
 		wantSame(t, answers[0], a)
 	}
 	wantRevocationChain(t, s, 4)
+}
+
+// revocationAgain: two who revoke at once know nothing of each other, and both
+// were told that it is done.
+func revocationAgain(t *testing.T, h Harness) {
+	long, late := revoking("a:b"), revoking("a:b")
+	long.Put.Until = when.Add(1000 * time.Hour)
+	late.Put.At = when.Add(time.Second)
+	late.Put.Until = late.Put.At.Add(store.MinRevocation)
+	for _, order := range [][]store.RevocationChange{{long, late}, {late, long}} {
+		for _, c := range order {
+			c.ID = ulid.Make().String()
+			revoke(t, h.Store, c)
+		}
+		is := revocations(t, h.Store).List[0]
+		wantSame(t, store.Revocation{PrincipalID: "a:b", At: late.Put.At, Until: long.Put.Until, Reason: late.Put.Reason, By: "tid:oid"}, is)
+		revoke(t, h.Store, unrevoking("a:b"))
+	}
+	wantRevocationChain(t, h.Store, 6)
 }
 
 func revocationAudit(t *testing.T, h Harness) {
