@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"scopegate/internal/dev"
+	"scopegate/internal/yamljson"
 	"scopegate/mapping"
 )
 
@@ -119,6 +120,9 @@ func (p *program) readPermissions(name string, complete bool) (list []mapping.Pe
 	}
 	list, err = mapping.ParsePermissions(b)
 	if err != nil {
+		if text, e := yamljson.ToJSON(b, maxInput); e == nil && isDocument(text) {
+			err = errors.New("is the document of a whole table, as export prints it, and no list of permissions: scopegate apply takes it")
+		}
 		return nil, "", negative(fmt.Errorf("%s: nothing was written:\n%w", name, err))
 	}
 	if complete {
