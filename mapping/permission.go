@@ -149,7 +149,7 @@ func parseExpiry(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, s)
 	t = t.UTC()
 	if err != nil || !rfc3339.MatchString(s) || t.Year() < 2000 || t.Year() > 9999 {
-		return time.Time{}, fault("expiresAt", s, "must be a time of RFC 3339, such as 2027-01-31T12:00:00Z")
+		return time.Time{}, fault("expiresAt", s, "must be a time of RFC 3339 in the years 2000 to 9999, such as 2027-01-31T12:00:00Z")
 	}
 	// Whole seconds, rounded down: the precision of a policy's conditions.
 	return t.Truncate(time.Second), nil

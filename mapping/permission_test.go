@@ -133,6 +133,7 @@ func TestEveryFieldsBadInputIsNamedWithItsValueAndRule(t *testing.T) {
 		{"registered expires", with("scope", "", "registered", `true`, "expiresAt", `"2030-01-01T00:00:00Z"`), "expiresAt", "2030", "does not expire"},
 		{"expiresAt date", with("expiresAt", `"2030-01-01"`), "expiresAt", "2030-01-01", "RFC 3339"},
 		{"expiresAt number", with("expiresAt", `1893456000`), "expiresAt", "1893456000", "must be a string"},
+		{"expiresAt before there were permissions", with("expiresAt", `"1999-12-31T23:59:59Z"`), "expiresAt", "1999", "years 2000 to 9999"},
 		{"expiresAt long ago", with("expiresAt", `"0001-01-01T00:00:00Z"`), "expiresAt", "0001", "RFC 3339"},
 		{"description long", with("description", quoted(strings.Repeat("d", 513))), "description", "ddd", "512"},
 		{"description control", with("description", `"a\u0000"`), "description", `a\x00`, "control characters"},
