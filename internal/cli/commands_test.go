@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"scopegate/admin"
+	"scopegate/internal/adminclient"
 	"scopegate/internal/config"
 	"scopegate/internal/dev"
 	"scopegate/mapping"
@@ -78,6 +80,29 @@ func TestOnlyYesIsYes(t *testing.T) {
 		err := p.confirm(t.Context(), "Apply this")
 		if (err == nil) != yes || err != nil && exitCode(ran{err}) != Negative || !strings.HasPrefix(asked.String(), "Apply this?") {
 			t.Errorf("%q: %v, asked %q", answer, err, asked.String())
+		}
+	}
+}
+
+// TestWhatAFailedWriteLeavesBehindIsSaid: that nothing was written is said only where
+// the API has refused it.
+func TestWhatAFailedWriteLeavesBehindIsSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		says string
+		code int
+	}{
+		"a table that has moved on": {&adminclient.Problem{Status: 412}, "nothing was written: somebody else has changed the table", Negative},
+		"a refusal":                 {&adminclient.Problem{Status: 422}, "nothing was written: the admin API answers 422", Negative},
+		"no token any more":         {&adminclient.Problem{Status: 401}, "nothing was written: the admin API answers 401", Negative},
+		"an API that is out":        {&adminclient.Problem{Status: 503}, "whether it was written is not known: run it again", Failed},
+		"a gateway's time-out":      {&adminclient.Problem{Status: 504}, "whether it was written is not known: run it again", Failed},
+		"no answer":                 {io.ErrUnexpectedEOF, "whether it was written is not known: run it again", Failed},
+		"Ctrl-C":                    {context.Canceled, "whether it was written is not known: run it again", Failed},
+	} {
+		err := notApplied(fmt.Errorf("put: %w", c.err))
+		if !strings.HasPrefix(err.Error(), c.says[:20]) || !strings.Contains(strings.ReplaceAll(err.Error(), "put: ", ""), c.says) || exitCode(ran{err}) != c.code {
+			t.Errorf("%s: %v ends with %d", name, err, exitCode(ran{err}))
 		}
 	}
 }
