@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -235,9 +237,25 @@ func (c caseJSON) check(at string) (errs []error) {
 		}
 		if _, _, err := requestLine(call.Method, call.Path); err != nil || call.Method == "" {
 			fault(".calls[%d]: must have a method, and a path that begins with / and has no query", i)
+		} else if call.Expect != decisionAllow && !isMethod(call.Method) && call.Reason != string(mapping.UnknownMethod) {
+			fault(".calls[%d].method %q: must be one of %s, in upper case: any other is denied whatever the table says (with reason: %s it is taken)",
+				i, call.Method, methodNames(), mapping.UnknownMethod)
 		}
 	}
 	return errs
+}
+
+// isMethod reports whether a table can say anything of a method.
+func isMethod(name string) bool {
+	return name == string(mapping.Connect) || slices.Contains(mapping.Methods, mapping.Verb(name))
+}
+
+func methodNames() string {
+	var names []string
+	for _, v := range mapping.Methods {
+		names = append(names, string(v))
+	}
+	return strings.Join(append(names, string(mapping.Connect)), ", ")
 }
 
 const decisionUnauthorized = "unauthorized"

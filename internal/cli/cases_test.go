@@ -82,13 +82,16 @@ func TestTableTestsDecideAsTheAuthorizerDoes(t *testing.T) {
 func TestAFileOfTestsIsReadExactly(t *testing.T) {
 	document := testedDocument(t)
 	for want, text := range map[string]string{
-		"cases: must hold at least one":                "cases: []\n",
-		`"cases.Name": is not a field`:                 strings.Replace(oneCase("caller: {}", "GET", "/x", "deny", ""), "name:", "Name:", 1),
-		`"cases.caller.scope": is not a field`:         oneCase("caller: {scope: [x]}", "GET", "/x", "deny", ""),
-		`"cases.calls.expected": is not a field`:       oneCase("caller: {}", "GET", "/x", "deny", ", expected: deny"),
-		`expect "allowed": must be allow`:              oneCase("caller: {}", "GET", "/x", "allowed", ""),
-		"must have one of caller and claims":           oneCase("claims: {}\n    caller: {}", "GET", "/x", "deny", ""),
-		"calls[0]: must have a method":                 oneCase("caller: {}", "GET", "x", "deny", ""),
+		"cases: must hold at least one":          "cases: []\n",
+		`"cases.Name": is not a field`:           strings.Replace(oneCase("caller: {}", "GET", "/x", "deny", ""), "name:", "Name:", 1),
+		`"cases.caller.scope": is not a field`:   oneCase("caller: {scope: [x]}", "GET", "/x", "deny", ""),
+		`"cases.calls.expected": is not a field`: oneCase("caller: {}", "GET", "/x", "deny", ", expected: deny"),
+		`expect "allowed": must be allow`:        oneCase("caller: {}", "GET", "/x", "allowed", ""),
+		"must have one of caller and claims":     oneCase("claims: {}\n    caller: {}", "GET", "/x", "deny", ""),
+		"calls[0]: must have a method":           oneCase("caller: {}", "GET", "x", "deny", ""),
+		// Denied whatever the table says: such a test would pass for good.
+		`calls[0].method "get": must be one of`:        oneCase("caller: {}", "get", "/x", "deny", ""),
+		`calls[0].method "GTE": must be one of`:        oneCase("caller: {}", "GTE", "/x", "deny", ", reason: not_held"),
 		"name: must be given":                          strings.Replace(oneCase("caller: {}", "GET", "/x", "deny", ""), "name: it", "name: ''", 1),
 		"calls: must hold at least one":                "cases: [{name: a, caller: {}, calls: []}]",
 		"cannot unmarshal":                             oneCase("caller: {scopes: orders.read}", "GET", "/x", "deny", ""),

@@ -114,3 +114,28 @@ func TestAnImportPutsNothingBackThatWasTakenAwayMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// TestAReviewedPlanIsNotAppliedToATableThatIsGone: nor is one for a new table to one
+// that somebody made meanwhile.
+func TestAReviewedPlanIsNotAppliedToATableThatIsGone(t *testing.T) {
+	mine, other := overlapping(t)
+	if _, err := mine.plan(t.Context(), listOf(t, "a"), writes{revision: "3-gone"}); err == nil || exitCode(ran{err}) != Negative || !strings.Contains(err.Error(), "there is no table") {
+		t.Errorf("error %v", err)
+	}
+	change, err := mine.plan(t.Context(), listOf(t, "a"), writes{revision: "none"})
+	if err != nil || change.exists {
+		t.Fatalf("planned %+v: %v", change, err)
+	}
+	become(t, other, "theirs")
+	var done adminclient.Applied
+	if err := change.apply(t.Context(), &done); err == nil || done.Revision != "" || !strings.Contains(notApplied(err).Error(), "nothing was written") {
+		t.Errorf("applied %+v: %v", done, err)
+	}
+	now, err := mine.load(t.Context(), dev.SeedAPI)
+	if err != nil || len(now.Permissions) != 1 || now.Permissions[0].Resource.String() != "theirs" {
+		t.Errorf("the table is %+v: %v", now.Permissions, err)
+	}
+	if _, err := mine.plan(t.Context(), listOf(t, "a"), writes{revision: "none"}); err == nil {
+		t.Error("a table that is there passes for none")
+	}
+}
