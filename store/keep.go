@@ -128,7 +128,8 @@ func (k *keeper[K, T]) start(ctx context.Context, key K) <-chan singleflight.Res
 }
 
 // usable reports whether the entry answers without the store being asked. A
-// clock that went back makes no entry last longer.
+// clock that went back behind the entry's time ends it; one that went back less
+// makes it last so much longer.
 func (k *keeper[K, T]) usable(e entry[T]) bool {
 	now := k.now()
 	if now.Before(e.retry) && e.retry.Sub(now) <= retryStale {
