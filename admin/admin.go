@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -50,6 +51,9 @@ type Config struct {
 	// waits for: its settings, without which their defaults are taken. Now and
 	// Patience are the API's own.
 	Policy plan.Options
+	// PlanWithin bounds a plan; 0 means 20 s, which leaves API Gateway's 29 s (AWS:
+	// "Amazon API Gateway quotas") to the answer.
+	PlanWithin time.Duration
 	// Callers verifies the tokens of the APIs' callers, for explain; nil where the
 	// authorizer's settings are not known, and then no token is judged. Explain are
 	// those of its settings that decide; Now is the API's own.
@@ -86,6 +90,7 @@ func New(c Config) (http.Handler, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.PlanWithin = cmp.Or(c.PlanWithin, 20*time.Second)
 	if c.Principal == nil {
 		c.Principal = writerOf
 	}

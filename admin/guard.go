@@ -68,7 +68,12 @@ func (s *service) plan(ctx context.Context, before store.Snapshot, c store.Chang
 	if err != nil {
 		return plan.Plan{}, s.problem(ctx, err)
 	}
-	p, err := plan.Make(ctx, before, after, s.planOptions())
+	within, cancel := context.WithTimeout(ctx, s.PlanWithin)
+	defer cancel()
+	p, err := plan.Make(within, before, after, s.planOptions())
+	if err != nil && ctx.Err() == nil && within.Err() != nil {
+		return plan.Plan{}, huma.NewError(http.StatusUnprocessableEntity, fmt.Sprintf("the table is too large to be planned within %s", s.PlanWithin))
+	}
 	if err != nil {
 		return plan.Plan{}, s.problem(ctx, err)
 	}

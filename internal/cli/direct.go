@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os/user"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -32,6 +33,9 @@ var directAdmin = token.Claims{Kind: token.KindApp, Roles: []string{directRole}}
 
 const directRole = "direct"
 
+// patientPlan is how long a plan may take where no gateway waits for it.
+const patientPlan = 10 * time.Minute
+
 // insider believes every caller: there is but one.
 type insider struct{}
 
@@ -44,7 +48,7 @@ func newDirect(s store.Store, by string, settings config.Settings) (*adminclient
 	carrier := &inProcess{}
 	api, err := admin.New(admin.Config{
 		Store: s, Verifier: insider{}, Scope: directRole, Role: directRole, Log: zap.New(carrier), Flusher: flush.Off{}, Policy: planOptions(settings), Explain: explain.Of(settings),
-		Principal: func(token.Claims) string { return by },
+		Principal: func(token.Claims) string { return by }, PlanWithin: patientPlan,
 	})
 	if err != nil {
 		return nil, err

@@ -95,10 +95,8 @@ func Check(ctx context.Context, t Table, o Options) (Result, error) {
 			}
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return Result{}, err
-	}
-	return c.Result(w), nil
+	r := c.Result(ctx, w)
+	return r, ctx.Err()
 }
 
 // Checker has one table ready for questions. It is safe for concurrent use.
@@ -134,8 +132,9 @@ func New(t Table, o Options) (*Checker, error) {
 	}, nil
 }
 
-// Result is what is to be said of the table, once the policies are made.
-func (c *Checker) Result(w Weights) Result {
+// Result is what is to be said of the table, once the policies are made; not all of
+// it if ctx is over by then.
+func (c *Checker) Result(ctx context.Context, w Weights) Result {
 	r := Result{
 		ARN: c.of.API.ARN, Stage: c.of.API.Stage, Complete: c.of.Complete, Permissions: len(c.entries), Routes: routes(c.of, c.entries),
 		MaxBytes: c.MaxBytes, Budget: c.Budget,
@@ -145,15 +144,16 @@ func (c *Checker) Result(w Weights) Result {
 			r.Expired++
 		}
 	}
-	r.Findings = append(w.Findings(), c.Table()...)
+	r.Findings = append(w.Findings(), c.Table(ctx)...)
 	SortFindings(r.Findings)
 	r.Callers = w.Callers()
 	return r
 }
 
-// Table lists the findings that need no policies, in no order.
-func (c *Checker) Table() []Finding {
-	return slices.Concat(c.repeated, overlaps(c.entries, c.Now), c.unheld(), missingTrust(c.of, c.Options))
+// Table lists the findings that need no policies, in no order; not all of them if
+// ctx is over by then.
+func (c *Checker) Table(ctx context.Context) []Finding {
+	return slices.Concat(c.repeated, overlaps(ctx, c.entries, c.Now), c.unheld(), missingTrust(c.of, c.Options))
 }
 
 // routes counts the routes of a table.

@@ -54,7 +54,7 @@ func TestPoliciesThatRestOnTheSameAreTheSame(t *testing.T) {
 		a.Weigh(t.Context(), callers, &memo)
 		memoed := b.Weigh(t.Context(), callers, &memo)
 		plain := b.Weigh(t.Context(), callers, nil)
-		if got, want := mustJSON(t, b.Result(memoed)), mustJSON(t, b.Result(plain)); got != want {
+		if got, want := mustJSON(t, b.Result(t.Context(), memoed)), mustJSON(t, b.Result(t.Context(), plain)); got != want {
 			t.Fatalf("with what is known of another table:\n%s\nwithout:\n%s", got, want)
 		}
 	})

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"time"
@@ -40,17 +41,21 @@ func wire(p mapping.Permission) string {
 
 // overlaps finds the permissions that grant nothing of their own: without all of
 // them, and with their routes still registered, Permits answers the same from
-// now on.
-func overlaps(entries []Entry, now time.Time) []Finding {
+// now on. Each pattern is compared with each other one, so it stops when ctx is
+// over; what it has found by then is not all.
+func overlaps(ctx context.Context, entries []Entry, now time.Time) []Finding {
 	held := active(entries, now)
 	near := neighbours(held)
 	redundant := make([]bool, len(held))
 	for i := range held {
+		if ctx.Err() != nil {
+			return nil
+		}
 		redundant[i] = near.first(i, func(j int) bool { return outdoes(held, j, i) }) >= 0
 	}
 	var findings []Finding
 	for i := range held {
-		if !redundant[i] {
+		if !redundant[i] || ctx.Err() != nil {
 			continue
 		}
 		// Granting is transitive, so that one that is not redundant grants it, too.

@@ -1,6 +1,7 @@
 package lint_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -217,7 +218,7 @@ func TestWhatIsShadowedOrDuplicateGrantsNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		permissions := tabletest.DrawPermissions(rt)
 		gone := map[string]bool{}
-		for _, f := range lint.Overlaps(entries(permissions...), options.Now) {
+		for _, f := range lint.Overlaps(context.Background(), entries(permissions...), options.Now) {
 			if f.Kind == lint.Shadowed || f.Kind == lint.Duplicate {
 				gone[f.Permissions[0].ID] = true
 			}
@@ -255,7 +256,7 @@ func TestARegisteredDuplicateNamesNoRouteOfItsOwn(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		permissions := tabletest.DrawPermissions(rt)
 		gone := map[string]bool{}
-		for _, f := range lint.Overlaps(entries(permissions...), options.Now) {
+		for _, f := range lint.Overlaps(context.Background(), entries(permissions...), options.Now) {
 			if f.Kind == lint.Duplicate && f.Permissions[0].Permission.Registered {
 				gone[f.Permissions[0].ID] = true
 			}

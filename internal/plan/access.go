@@ -34,7 +34,10 @@ type result struct{ gains, losses []Access }
 
 // compare fills in gains and losses.
 func (p *Plan) compare(ctx context.Context, b, a *side, o Options) error {
-	c := newComparison(b, a, o.Now)
+	c, err := newComparison(ctx, b, a, o.Now)
+	if err != nil {
+		return err
+	}
 	from, known := originsOf(b.table, a.table), requirements(b, a)
 	for _, q := range known {
 		if err := ctx.Err(); err != nil {
@@ -81,12 +84,16 @@ func bounded[T any](list []T, most int) []T {
 
 // newComparison finds the targets about which the tables may disagree: those
 // whose answers do not rest on the very same, or all if the tables do not believe
-// the same.
-func newComparison(b, a *side, now time.Time) *comparison {
+// the same. Each target is matched with every pattern: the error is that ctx is
+// over.
+func newComparison(ctx context.Context, b, a *side, now time.Time) (*comparison, error) {
 	c := &comparison{before: b, after: a, now: now, resting: map[string][]int{}, classes: map[[2]string]int{}, same: map[string]int{}}
 	all := !sameList(b.table.Trust(), a.table.Trust())
 	db, da := newDeciders(b), newDeciders(a)
 	for _, t := range targetsOf(b, a) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		differs, rests := all, []decider(nil)
 		for _, path := range t.paths {
 			lb, tb := db.of(t.method, path)
@@ -98,7 +105,7 @@ func newComparison(b, a *side, now time.Time) *comparison {
 			c.add(t, rests)
 		}
 	}
-	return c
+	return c, nil
 }
 
 func (c *comparison) add(t target, rests []decider) {

@@ -61,8 +61,8 @@ func (p *Plan) weigh(ctx context.Context, b, a *side, o Options) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p.tell(was, is)
-	return nil
+	p.tell(ctx, was, is)
+	return ctx.Err()
 }
 
 // weigh makes the policies of a side's callers, and of others for comparison.
@@ -88,18 +88,19 @@ func (s *weighed) of(k lint.Caller) lint.Weight {
 func (s *weighed) unmade() []string { return slices.Concat(s.own.Unmade(), s.others.Unmade()) }
 
 // table lists the findings that need no policies.
-func (s *weighed) table() []lint.Finding {
+func (s *weighed) table(ctx context.Context) []lint.Finding {
 	if s.Checker == nil {
 		return nil
 	}
-	return s.Table()
+	return s.Table(ctx)
 }
 
 // tell fills in sizes and findings.
-func (p *Plan) tell(was, is *weighed) {
+func (p *Plan) tell(ctx context.Context, was, is *weighed) {
 	p.sizes(was, is)
-	p.Findings = told(newIn(is.table(), was.table()), is.own.Since(was.own, was.others).Findings())
-	p.Resolved = newIn(was.table(), is.table())
+	now, before := is.table(ctx), was.table(ctx)
+	p.Findings = told(newIn(now, before), is.own.Since(was.own, was.others).Findings())
+	p.Resolved = newIn(before, now)
 	unmade := append(is.unmade(), was.unmade()...)
 	p.Truncated = p.Truncated || len(unmade) > 0
 	// Of what was not made nobody knows whether it is resolved.
