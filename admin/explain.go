@@ -214,7 +214,7 @@ func (s *service) explain(ctx context.Context, in *explainInput) (*explainOutput
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.explaining().Authorizer(table, s.Store)
+	a, err := s.explaining().Authorizer(table, s.revocationsFor(ctx, q))
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -234,6 +234,16 @@ func (s *service) explain(ctx context.Context, in *explainInput) (*explainOutput
 		return explanationOf(x, allowed)
 	}
 	return explanationOf(x, denied)
+}
+
+// revocationsFor is whose tokens were revoked, as far as the caller may learn it:
+// admins everything, others what becomes of a token that they hold. Of claims that
+// they make up it would tell them of anybody.
+func (s *service) revocationsFor(ctx context.Context, q question) store.RevocationReader {
+	if q.token == "" && !s.isAdmin(ctx) {
+		return nil
+	}
+	return s.Store
 }
 
 // explaining are the authorizer's settings as far as they decide.

@@ -257,3 +257,27 @@ func FuzzExplain(f *testing.F) {
 		}
 	})
 }
+
+// TestClaimsThatAnOwnerMakesUpTellNothingOfRevocations: those are the admins'. Of a
+// token that he holds he is told.
+func TestClaimsThatAnOwnerMakesUpTellNothingOfRevocations(t *testing.T) {
+	s := newServer(t, explains)
+	s.owned(t)
+	const oid = "aaaaaaaa-0000-4000-8000-000000000001"
+	for _, principal := range []string{home + ":" + oid, apiCallers["reader"].PrincipalID()} {
+		if a := s.call(t, "admin", "PUT", "/v1/revocations/"+principal, ""); a.status != 201 {
+			t.Fatalf("revoke: %d %s", a.status, a.body)
+		}
+	}
+	madeUp := asked(`"path": "/x", "claims": {"oid": "` + oid + `", "scp": "orders.read"}`)
+	held := asked(`"path": "/x", "token": "reader"`)
+	for _, c := range []struct {
+		caller, question string
+		told             bool
+	}{{"admin", madeUp, true}, {"owner", madeUp, false}, {"admin", held, true}, {"owner", held, true}} {
+		x := explanation(t, s.call(t, c.caller, "POST", "/v1/explain", c.question))
+		if got := x.Reason == "revoked"; got != c.told {
+			t.Errorf("%s, %s: %+v", c.caller, c.question, x)
+		}
+	}
+}
