@@ -2,7 +2,7 @@
 
 GO       ?= go
 BUILD    := build
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 CHECKS   ?= 100000
 
 # A DynamoDB of your own: name it in AWS_ENDPOINT_URL_DYNAMODB, and no server is installed.
