@@ -147,7 +147,7 @@ func (p *program) apisCommand() *cobra.Command {
 		Short: "List the API stages that have a table",
 		Long: `Lists the tables that you may see.
 
---json prints {"apis": [{"arn", "stage", "name", "owners", "trust", "revision"}]}.
+--json prints {"apis": [{"arn", "stage", "name", "owners", "trust", "complete", "revision"}]}.
 
 ` + whereText + `
 

@@ -12,6 +12,9 @@ import (
 	"scopegate/mapping"
 )
 
+// Sleeps in this package's tests are inside synctest's bubbles: they move its clock
+// and take no time.
+
 func stages(n int) []mapping.API {
 	var list []mapping.API
 	for i := range n {

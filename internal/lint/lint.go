@@ -96,7 +96,10 @@ func Check(ctx context.Context, t Table, o Options) (Result, error) {
 		}
 	}
 	r := c.Result(ctx, w)
-	return r, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	return r, nil
 }
 
 // Checker has one table ready for questions. It is safe for concurrent use.
