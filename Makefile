@@ -14,11 +14,16 @@ endif
 # the same source gives the same bytes.
 LAMBDA_FLAGS := -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w -buildid="
 FUNCTIONS    := $(notdir $(wildcard functions/*))
+ZIPS         := $(addprefix zip-,$(FUNCTIONS))
 
-.PHONY: help dev test lint build unit fuzz-short fuzz bench clean
+# The deployment tool: no telemetry, deprecations are errors.
+STAGE ?= example
+OSLS  := SLS_DEPRECATION_NOTIFICATION_MODE=error SLS_TELEMETRY_DISABLED=1 node_modules/.bin/osls
+
+.PHONY: help dev test lint build package verify-deploy deploy remove unit fuzz-short fuzz bench clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: ## Start everything on this machine (Go alone)
 	$(GO) run ./cmd/scopegate dev
@@ -37,6 +42,15 @@ build: $(addprefix build-,$(FUNCTIONS)) ## Every main, for this machine and for 
 
 build-%:
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(LAMBDA_FLAGS) -o $(BUILD)/linux_arm64/$*/bootstrap ./functions/$*
+
+zip-%: build-%
+	@$(GO) run ./internal/lambdazip -o $(BUILD)/$*.zip $(BUILD)/linux_arm64/$*/bootstrap
+
+package: $(ZIPS) node_modules/.installed ## The zips and the template of a STAGE, without AWS
+	$(OSLS) package --stage $(STAGE) --package $(BUILD)/package/scopegate
+
+verify-deploy: $(ZIPS) node_modules/.installed ## What is deployed, checked as far as it can be without AWS
+	$(GO) test -tags deploy -count=1 ./internal/deploytest/...
 
 unit: $(DYNAMODB) ## All tests and examples, with the race detector; the store over the wire
 	$(GO) test -race -timeout 30m ./... # the store over the wire takes minutes, on a busy machine many
