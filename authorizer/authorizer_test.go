@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -357,6 +358,23 @@ func TestFailuresCountByTheirReason(t *testing.T) {
 	line := a.logs.All()[0].ContextMap()
 	b, err := json.Marshal(line["_aws"])
 	if err != nil || line["Failed"] != int64(1) || line["reason"] != "keys_unavailable" || !strings.Contains(string(b), `[[],["reason"]]`) || !strings.Contains(string(b), `"Name":"Failed"`) {
+		t.Errorf("the log says %v, %s", line, b)
+	}
+}
+
+// TestOnLambdaMetricsAreOfTheFunction: stages that share an account must not ring
+// each other's alarms.
+func TestOnLambdaMetricsAreOfTheFunction(t *testing.T) {
+	was := lambdacontext.FunctionName
+	t.Cleanup(func() { lambdacontext.FunctionName = was })
+	lambdacontext.FunctionName = "scopegate-dev-authorizer"
+	a := start(t, func(c *authorizer.Config) { c.Verifier = verifier{good: &token.Error{Reason: token.ReasonKeys}} })
+	if _, err := a.Invoke(t.Context(), []byte(restToken(api+"/dev/GET/my-resource", "Bearer "+good))); err == nil {
+		t.Fatal("an outage is answered")
+	}
+	line := a.logs.All()[0].ContextMap()
+	b, err := json.Marshal(line["_aws"])
+	if err != nil || line["function"] != "scopegate-dev-authorizer" || !strings.Contains(string(b), `[["function"],["function","reason"]]`) {
 		t.Errorf("the log says %v, %s", line, b)
 	}
 }

@@ -2,8 +2,10 @@ package authorizer
 
 import (
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"go.uber.org/zap"
 
 	"scopegate/mapping"
@@ -105,22 +107,29 @@ func Metric(at time.Time, name string) []zap.Field {
 // Metrics makes a log line measure: CloudWatch reads it out of the line (AWS:
 // "CloudWatch embedded metric format"). The values are in sum and, where by names
 // fields of the line, also by each combination of those fields' values: name only
-// fields that have few.
+// fields that have few. On Lambda all of it is by the function's name: stages that
+// share an account must not ring each other's alarms.
 func Metrics(at time.Time, by []string, list ...Measurement) []zap.Field {
-	dimensions := [][]string{{}}
+	var fields []zap.Field
+	sum := []string{}
+	if name := lambdacontext.FunctionName; name != "" {
+		sum = append(sum, "function")
+		fields = append(fields, zap.String("function", name))
+	}
+	dimensions := [][]string{sum}
 	if len(by) > 0 {
-		dimensions = append(dimensions, by)
+		dimensions = append(dimensions, slices.Concat(sum, by))
 	}
 	metrics := make([]map[string]string, len(list))
 	for i, m := range list {
 		metrics[i] = map[string]string{"Name": m.Name, "Unit": m.Unit}
 	}
-	fields := []zap.Field{zap.Any("_aws", map[string]any{
+	fields = append(fields, zap.Any("_aws", map[string]any{
 		"Timestamp": at.UnixMilli(),
 		"CloudWatchMetrics": []map[string]any{{
 			"Namespace": "Scopegate", "Dimensions": dimensions, "Metrics": metrics,
 		}},
-	})}
+	}))
 	for _, m := range list {
 		fields = append(fields, zap.Int64(m.Name, m.Value))
 	}

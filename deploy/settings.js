@@ -4,6 +4,8 @@
 // environments and what depends on choices. A parameter that is missing, misspelt or of the wrong form is an error that names
 // it: better here than when the functions start. All other rules are the functions' own (internal/config).
 
+const { alarms, dashboard } = require('./alarms');
+
 // The settings of README's table that a stage may give. Those of the stack's own things (TABLE_NAME, FLUSH_QUEUE_URL) are not
 // among them.
 const authorizerOnly = ['CACHE_MAX_STALE', 'CACHE_SIZE', 'TOKEN_CACHE_SIZE', 'TOKEN_CACHE_TTL', 'INVALID_TOKEN', 'HTTP_API_RESPONSE'];
@@ -117,7 +119,8 @@ function derive(p) {
   const table = {
     TABLE_NAME: made ? { Ref: 'Table' } : p.text('tableName'),
   };
-  const topic = p.text('alarmTopicArn');
+  const authorizers = [{ id: 'Authorizer', name: `scopegate-${p.stage}-authorizer` }];
+  const admin = { id: 'Admin', name: `scopegate-${p.stage}-admin` };
   return {
     authorizer: { ...table, ...p.environment([...both, ...authorizerOnly]) },
     admin: { ...table, FLUSH_QUEUE_URL: { Ref: 'FlushQueue' }, ...p.environment([...both, ...adminOnly]) },
@@ -128,7 +131,8 @@ function derive(p) {
       : { 'Fn::Sub': `arn:\${AWS::Partition}:dynamodb:\${AWS::Region}:\${AWS::AccountId}:table/${p.text('tableName')}` },
     adminIssuer: adminIssuer(p),
     adminAudiences: p.list('ADMIN_AUDIENCES'),
-    alarmActions: topic === '' ? [] : [topic],
+    alarms: alarms(authorizers, admin, p.list('alarmTopicArn')),
+    dashboard: dashboard(`scopegate-${p.stage}`, authorizers, admin),
     tracing: p.text('tracing') === 'on' ? 'Active' : 'PassThrough',
     tracingPolicies: p.text('tracing') === 'on' ? [{ 'Fn::Sub': 'arn:${AWS::Partition}:iam::aws:policy/AWSXRayDaemonWriteAccess' }] : [],
     logRetentionDays: p.number('logRetentionDays', 1, 3653),
