@@ -67,13 +67,19 @@ func TableOn(t testing.TB, client *dynamodb.Client) string {
 	if _, err := migrations.Run(t.Context(), client, table, migrations.Options{Create: true}); err != nil {
 		t.Fatal(err)
 	}
+	DropLater(t, client, table)
+	return table
+}
+
+// DropLater deletes a table with the test. A server that the test killed keeps
+// it.
+func DropLater(t testing.TB, client *dynamodb.Client, table string) {
+	t.Helper()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
 		defer cancel()
-		// A server that the test killed keeps its table.
 		_, _ = client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: aws.String(table)})
 	})
-	return table
 }
 
 // TableName is a name that no other test has.
