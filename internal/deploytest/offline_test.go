@@ -184,7 +184,9 @@ func (o *offline) testThatRowsBite(t *testing.T, tokens map[string]string) {
 		{"a forwarder that is switched off", "off", func(f flavour, r row) bool { return !r.unasked }},
 		// A Deny names the path, and serverless-offline compares the template: only on
 		// routes without parameters are the two the same.
-		{"a Deny turned into Allow", "open", func(f flavour, r row) bool { return r.status == http.StatusForbidden && (f.simple || !strings.HasPrefix(r.path, "files/")) }},
+		{"a Deny turned into Allow", "open", func(f flavour, r row) bool {
+			return r.status == http.StatusForbidden && (f.simple || !strings.HasPrefix(r.path, "files/"))
+		}},
 		{"a policy that allows everything", "wide", func(f flavour, r row) bool { return r.status == http.StatusForbidden }},
 		{"an Allow turned into Deny", "shut", func(f flavour, r row) bool { return r.status == http.StatusOK }},
 		{"a refusal turned into Allow", "lax", func(f flavour, r row) bool { return r.says != "" }},
