@@ -1,0 +1,139 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"scopegate/internal/probe"
+	"scopegate/policy"
+)
+
+func refusalQuestions() []question {
+	return []question{
+		{
+			check: "401", expected: always("the error Unauthorized is answered with 401"),
+			about: "not confirmed for HTTP APIs [U]", ask: ask401,
+		},
+		{
+			check: "500", expected: always("any other error is answered with 500"),
+			about: "an outage never looks like a refusal [D,U]", ask: ask500,
+		},
+		{
+			check: "403-body", expected: func(isHTTP bool) string {
+				key := "Message"
+				if isHTTP {
+					key = "message"
+				}
+				return fmt.Sprintf("403 with %q under %q", explicitDeny, key)
+			},
+			about: "bodies as users report them [U]", ask: ask403Body,
+		},
+	}
+}
+
+func ask401(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+	a, err := p.get(ctx, asking(probe.Unauthorized), "/probe/401")
+	switch {
+	case err != nil:
+		return failed(err), nil
+	case a.status == http.StatusUnauthorized:
+		return fine(a.String()), nil
+	}
+	return found(a.String(), "clients whose token is refused do not learn that they need another one", "INVALID_TOKEN=deny (403), or a gateway response that says 401"), nil
+}
+
+func ask500(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+	a, err := p.get(ctx, asking(probe.Error), "/probe/500")
+	switch {
+	case err != nil:
+		return failed(err), nil
+	case a.status == http.StatusInternalServerError:
+		return fine(a.String()), nil
+	case a.status > http.StatusInternalServerError:
+		return noted(a.String(), "an outage looks like one, by another status", "none"), nil
+	}
+	return found(a.String(), "an outage of the authorizer looks like a refusal, and clients give up",
+		"a gateway response for AUTHORIZER_FAILURE with the status 500"), nil
+}
+
+const explicitDeny = "User is not authorized to access this resource with an explicit deny"
+
+func ask403Body(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+	a, err := p.get(ctx, asking(probe.DenyAll), "/probe/403")
+	want := "Message"
+	if p.IsHTTP {
+		want = "message"
+	}
+	switch {
+	case err != nil:
+		return failed(err), nil
+	case a.status != http.StatusForbidden:
+		return found(a.String(), "a policy that denies everything does not deny", "do not attach this API"), nil
+	case a.key != want || a.message != explicitDeny:
+		return noted(fmt.Sprintf("%s under %q", a, a.key), "clients and logs that look for the words see others than on this machine", "none"), nil
+	}
+	return fine(a.String()), nil
+}
+
+// Sizes that are tried, in bytes: the documented one, less if that is too much, more
+// if it is not.
+var (
+	smaller = []int{7168, 6144, 5120, 4096, 2048}
+	larger  = []int{8193, 9216, 10240, 12288, 16384, 32768, 65536}
+)
+
+const budget = 8192 // of a whole answer, documented for WebSocket APIs
+
+func sizeQuestions() []question {
+	return []question{{
+		check: "answer-size", expected: always("an answer of 8192 bytes is taken, a longer one is not"),
+		about: "8 KB documented for WebSocket, users report both for REST [D,U]", ask: askSize,
+	}}
+}
+
+func askSize(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+	took, err := p.takes(ctx, budget)
+	if err != nil {
+		return failed(err), nil
+	}
+	if !took {
+		return p.askSmaller(ctx), nil
+	}
+	most := budget
+	for _, n := range larger {
+		if took, err = p.takes(ctx, n); err != nil {
+			return failed(err), nil
+		}
+		if !took {
+			break
+		}
+		most = n
+	}
+	if most == budget {
+		return fine("8192 bytes are taken, 8193 are not"), nil
+	}
+	return noted(fmt.Sprintf("%d bytes are taken", most), "policies of more than 8192 bytes would be taken, too",
+		fmt.Sprintf("POLICY_MAX_BYTES=%d where calls fail as policy_too_large", min(most, probe.MaxBytes))), nil
+}
+
+func (p *prober) askSmaller(ctx context.Context) verdict {
+	for _, n := range smaller {
+		took, err := p.takes(ctx, n)
+		if err != nil {
+			return failed(err)
+		}
+		if took {
+			return found(fmt.Sprintf("8192 bytes are refused, %d are taken", n), "larger policies fail their callers' calls (500)", fmt.Sprintf("POLICY_MAX_BYTES=%d", n))
+		}
+	}
+	return failed(fmt.Errorf("not even %d bytes are taken", smaller[len(smaller)-1]))
+}
+
+// takes reports whether a policy of so many bytes allows its call.
+func (p *prober) takes(ctx context.Context, n int) (bool, error) {
+	with := plan(probe.Statement{Effect: policy.Allow, Resources: []string{"*"}})
+	with.Bytes = n
+	a, err := p.get(ctx, with, "/probe/size")
+	return a.status == http.StatusOK, err
+}

@@ -1,0 +1,31 @@
+package doctor_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"scopegate/internal/doctor"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestTheLocalGatewayAnswersAsExpected: every question is asked, and answered as the
+// row says.
+func TestTheLocalGatewayAnswersAsExpected(t *testing.T) {
+	rows := doctor.ProbeLocal(t.Context())
+	seen := map[string]bool{}
+	for _, r := range rows {
+		seen[r.Part+": "+r.Check] = true
+		if r.Status != doctor.OK {
+			t.Errorf("%s: %s is %s: %s; %s", r.Part, r.Check, r.Status, r.Seen, r.Consequence)
+		}
+	}
+	for part, isHTTP := range map[string]bool{doctor.LocalREST: false, doctor.LocalHTTP: true} {
+		for _, q := range doctor.NotProbed(part, isHTTP, "") {
+			if !seen[part+": "+q.Check] {
+				t.Errorf("%s: %s was not asked", part, q.Check)
+			}
+		}
+	}
+}
