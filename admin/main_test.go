@@ -16,6 +16,7 @@ import (
 
 	"scopegate/admin"
 	"scopegate/internal/flush"
+	"scopegate/internal/leaktest"
 	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/store/bolt"
@@ -232,5 +233,5 @@ func doc(more string, permissions ...string) string {
 
 // The one goroutine that stays reads what the shared DynamoDB server says.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("scopegate/internal/dynamotest.ready.func1"))
+	leaktest.Exit(m.Run(), goleak.IgnoreAnyFunction("scopegate/internal/dynamotest.ready.func1"))
 }

@@ -15,12 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"scopegate/gateway"
+	"scopegate/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 const apiARN = "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2"
 

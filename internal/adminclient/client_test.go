@@ -12,13 +12,12 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"scopegate/internal/adminclient"
+	"scopegate/internal/leaktest"
 	"scopegate/mapping"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 const secret = "header.claims.signature"
 

@@ -10,17 +10,17 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"scopegate/internal/config"
 	"scopegate/internal/flush"
+	"scopegate/internal/leaktest"
 	"scopegate/mapping"
 	"scopegate/store/bolt"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 const tenant = "8f2b6f2e-1d1c-4b8a-9a45-0c9f6c1f0a11"
 

@@ -48,7 +48,7 @@ func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 	forbidden := []string{
 		module + "/admin", module + "/gateway", module + "/migrations", module + "/cmd", module + "/store/bolt",
 		module + "/store/storetest", module + "/internal/idp", module + "/internal/cli", module + "/internal/dev",
-		module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/tabletest", module + "/internal/lint", module + "/internal/plan", module + "/internal/openapi", module + "/internal/reasons", module + "/bench",
+		module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/leaktest", module + "/internal/tabletest", module + "/internal/lint", module + "/internal/plan", module + "/internal/openapi", module + "/internal/reasons", module + "/bench",
 		module + "/functions/admin", module + "/internal/adminwiring", module + "/internal/lambdaproxy", module + "/internal/flush",
 		module + "/internal/callerarn", module + "/internal/openapi", module + "/internal/plan", module + "/internal/stack",
 		"github.com/aws/aws-sdk-go-v2/service/apigateway", "github.com/aws/aws-sdk-go-v2/service/apigatewayv2", "github.com/aws/aws-sdk-go-v2/service/sqs",
@@ -97,7 +97,7 @@ func TestTheAWSSDKStaysAtItsEdges(t *testing.T) {
 func TestTheAdminFunctionStaysLean(t *testing.T) {
 	forbidden := []string{
 		module + "/cmd", module + "/gateway", module + "/migrations", module + "/store/bolt", module + "/store/storetest",
-		module + "/internal/cli", module + "/internal/dev", module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/tabletest",
+		module + "/internal/cli", module + "/internal/dev", module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/leaktest", module + "/internal/tabletest",
 		module + "/internal/callerarn", module + "/internal/stack", module + "/bench", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/golang-jwt", "testing",
 	}
 	for _, pkg := range links(t, "functions/admin") {

@@ -73,8 +73,6 @@ func TestWhoMayNotIsToldSo(t *testing.T) {
 }
 
 func TestAnOutageIsNoRefusal(t *testing.T) {
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -88,7 +86,7 @@ func TestAnOutageIsNoRefusal(t *testing.T) {
 	t.Cleanup(gateway.Close)
 	document := `{"arn": "` + dev.SeedAPI.ARN + `", "stage": "dev", "permissions": []}`
 	for name, c := range map[string]struct{ url, says string }{
-		"nobody listens": {gone.URL, "refused"}, "503": {failing.URL, "the store does not answer now"}, "a gateway's 502": {gateway.URL, "502: Internal server error"},
+		"nobody listens": {"http://127.0.0.1:1", "refused"}, "503": {failing.URL, "the store does not answer now"}, "a gateway's 502": {gateway.URL, "502: Internal server error"},
 	} {
 		w := way{env: []string{"SCOPEGATE_ADMIN=" + c.url, "SCOPEGATE_TOKEN=a.b.c"}}
 		for _, args := range [][]string{

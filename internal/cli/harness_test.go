@@ -55,7 +55,7 @@ func (o *output) String() string {
 // request's line follows its answer.
 func (o *output) await(t *testing.T, after int, want string) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		o.mu.Lock()
 		text := o.b.String()[after:]
@@ -188,7 +188,7 @@ func get(t *testing.T, ready dev.Ready, target, raw string) int {
 	}
 	request.Host = host
 	request.Header.Set("Authorization", "Bearer "+raw)
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Minute}
 	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)

@@ -14,13 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"scopegate/internal/dev"
 	"scopegate/internal/idp"
+	"scopegate/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 // clock is set by hand.
 type clock struct {
@@ -93,7 +92,7 @@ func start(t *testing.T, o dev.Options) *stack {
 // post sends a form or a document to a URL of the stack.
 func send(t *testing.T, r *http.Request) (status int, header http.Header, body string) {
 	t.Helper()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Minute}
 	response, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -11,13 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"scopegate/internal/flush"
+	"scopegate/internal/leaktest"
 	"scopegate/mapping"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 const ttl = 30 * time.Second
 

@@ -15,10 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"scopegate/gateway"
 	"scopegate/internal/lambdaruntime"
+	"scopegate/internal/leaktest"
 )
 
 var bootstrap string // the compiled testdata/echo
@@ -36,13 +35,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	os.RemoveAll(dir)
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	leaktest.Exit(code)
 }
 
 func start(t *testing.T, o lambdaruntime.Options, env ...string) *lambdaruntime.Runtime {

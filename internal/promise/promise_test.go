@@ -5,14 +5,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"scopegate/internal/flush"
 	"scopegate/internal/idp"
+	"scopegate/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(int) { http.DefaultClient.CloseIdleConnections() }))
+	code := m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	leaktest.Exit(code)
 }
 
 const table = "/v1/apis/rz8w6b1ik2/dev"

@@ -43,7 +43,8 @@ func newQuiet(t *testing.T) *quiet {
 	}))
 	t.Cleanup(server.Close)
 	var err error
-	if q.provider, err = idp.New(idp.Options{BaseURL: server.URL}); err != nil {
+	began := time.Now() // and there the clock stays, however slow the machine
+	if q.provider, err = idp.New(idp.Options{BaseURL: server.URL, Now: func() time.Time { return began }}); err != nil {
 		t.Fatal(err)
 	}
 	s := inBolt(t)
@@ -56,7 +57,7 @@ func newQuiet(t *testing.T) *quiet {
 		t.Fatal(err)
 	}
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.Lock(zapcore.AddSync(&q.log)), zapcore.DebugLevel)
-	if q.parts, err = wiring.New(settings, s, zap.New(core), func() time.Time { return time.Now().Add(q.ahead) }); err != nil {
+	if q.parts, err = wiring.New(settings, s, zap.New(core), func() time.Time { return began.Add(q.ahead) }); err != nil {
 		t.Fatal(err)
 	}
 	return q

@@ -10,15 +10,15 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	"go.uber.org/goleak"
 
+	"scopegate/internal/leaktest"
 	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/store/bolt"
 	"scopegate/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {

@@ -4,9 +4,11 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"scopegate/internal/leaktest"
 )
 
 // The one goroutine that stays reads what the shared server says.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("scopegate/internal/dynamotest.ready.func1"))
+	leaktest.Exit(m.Run(), goleak.IgnoreAnyFunction("scopegate/internal/dynamotest.ready.func1"))
 }

@@ -17,14 +17,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"go.uber.org/goleak"
 
 	"scopegate/internal/flush"
 	awsflush "scopegate/internal/flush/aws"
+	"scopegate/internal/leaktest"
 	"scopegate/mapping"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 // plane is as much of the services' wire as the clients speak.
 type plane struct {

@@ -12,15 +12,15 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	"go.uber.org/goleak"
 
 	"scopegate/gateway"
 	"scopegate/internal/flush"
 	localflush "scopegate/internal/flush/local"
+	"scopegate/internal/leaktest"
 	"scopegate/mapping"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 var dev = mapping.API{ARN: "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2", Stage: "dev"}
 
