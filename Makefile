@@ -48,6 +48,13 @@ zip-%: build-%
 
 package: $(ZIPS) node_modules/.installed ## The zips and the template of a STAGE, without AWS
 	$(OSLS) package --stage $(STAGE) --package $(BUILD)/package/scopegate
+	@$(GO) run ./internal/stagecheck $(BUILD)/package/scopegate/cloudformation-template-update-stack.json
+
+deploy: package ## Deploy a STAGE to AWS, and bring its table up to date
+	@BUILD=$(BUILD) scripts/deploy.sh $(STAGE)
+
+remove: node_modules/.installed ## Remove a STAGE from AWS; its table stays
+	@scripts/remove.sh $(STAGE)
 
 verify-deploy: $(ZIPS) node_modules/.installed ## What is deployed, checked as far as it can be without AWS
 	$(GO) test -tags deploy -count=1 ./internal/deploytest/...

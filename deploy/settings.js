@@ -90,6 +90,14 @@ function check(p) {
   }
 }
 
+// placeholders are the parameters that still have a value of stage example: nobody's tenant, no service's audience.
+const nobodys = ['00000000-0000-4000-8000-000000000000', 'api://example', 'api://example-admin'];
+
+function placeholders(p) {
+  const identifying = ['ENTRA_TENANT_IDS', 'OIDC_AUDIENCES', 'ADMIN_TENANT_IDS', 'ADMIN_AUDIENCES'];
+  return identifying.filter((name) => p.list(name).some((value) => nobodys.includes(value.toLowerCase())));
+}
+
 function adminIssuer(p) {
   const authority = (p.text('ENTRA_AUTHORITY') || 'https://login.microsoftonline.com').replace(/\/$/, '');
   return p.text('adminIssuer') || `${authority}/${p.text('ADMIN_TENANT_IDS').toLowerCase()}/v2.0`;
@@ -124,6 +132,7 @@ function derive(p) {
   return {
     authorizer: { ...table, ...p.environment([...both, ...authorizerOnly]) },
     admin: { ...table, FLUSH_QUEUE_URL: { Ref: 'FlushQueue' }, ...p.environment([...both, ...adminOnly]) },
+    placeholders: placeholders(p),
     table: made ? 'made' : 'adopted',
     tableName: table.TABLE_NAME,
     tableArn: made
