@@ -18,7 +18,7 @@ const both = [
 const settings = [...both, ...authorizerOnly, ...adminOnly];
 const others = [
   'region', 'tableName', 'accounts', 'alarmTopicArn', 'logRetentionDays', 'tracing', 'authorizerMemory', 'adminMemory',
-  'adminIssuer', 'layers',
+  'adminIssuer', 'layers', 'simple',
 ];
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -83,7 +83,9 @@ function check(p) {
   p.form('accounts', /^\d{12}$/, 'must be account ids of 12 digits');
   p.form('alarmTopicArn', /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+$/, 'must be the ARN of an SNS topic');
   p.form('layers', /^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:[A-Za-z0-9_-]+:\d+$/, 'must be ARNs of layers, each with its version');
-  p.form('tracing', /^(on|off)$/, "must be 'on' or 'off'");
+  for (const name of ['tracing', 'simple']) {
+    if (!['on', 'off'].includes(p.text(name))) p.fault(name, "must be 'on' or 'off'");
+  }
   p.form('adminIssuer', /^https:\/\/[^\s?#]+$/, 'must be the https URL of an issuer');
   if (p.list('ADMIN_TENANT_IDS').length > 1 && p.text('adminIssuer') === '') {
     p.fault('adminIssuer', "must be given where ADMIN_TENANT_IDS names several: API Gateway's authorizer checks one issuer, and lets nobody else pass");
@@ -103,23 +105,35 @@ function adminIssuer(p) {
   return p.text('adminIssuer') || `${authority}/${p.text('ADMIN_TENANT_IDS').toLowerCase()}/v2.0`;
 }
 
-function permission(account) {
+function permission(id, account) {
   return {
     Type: 'AWS::Lambda::Permission',
     Properties: {
       Action: 'lambda:InvokeFunction',
-      FunctionName: { 'Fn::GetAtt': ['AuthorizerLambdaFunction', 'Arn'] },
+      FunctionName: { 'Fn::GetAtt': [`${id}LambdaFunction`, 'Arn'] },
       Principal: 'apigateway.amazonaws.com',
       SourceArn: { 'Fn::Sub': `arn:\${AWS::Partition}:execute-api:\${AWS::Region}:${account}:*/authorizers/*` },
     },
   };
 }
 
-// permissions let API Gateway call the authorizer: this account's, and those of the accounts that are named.
-function permissions(p) {
-  const out = { AuthorizerPermission: permission('${AWS::AccountId}') };
-  for (const account of p.list('accounts')) out[`AuthorizerPermission${account}`] = permission(account);
+// permissions let API Gateway call the authorizers: this account's, and those of the accounts that are named.
+function permissions(p, authorizers) {
+  const out = {};
+  for (const { id } of authorizers) {
+    out[`${id}Permission`] = permission(id, '${AWS::AccountId}');
+    for (const account of p.list('accounts')) out[`${id}Permission${account}`] = permission(id, account);
+  }
   return { Resources: out };
+}
+
+// simple is the environment of the authorizer that answers true or false. Such an answer is no policy, so that what shapes
+// policies contradicts it (internal/config).
+function simple(authorizer) {
+  const out = { ...authorizer, HTTP_API_RESPONSE: 'simple' };
+  delete out.POLICY_SCOPE;
+  delete out.POLICY_EXPLICIT_DENY;
+  return out;
 }
 
 function derive(p) {
@@ -127,10 +141,15 @@ function derive(p) {
   const table = {
     TABLE_NAME: made ? { Ref: 'Table' } : p.text('tableName'),
   };
+  const authorizer = { ...table, ...p.environment([...both, ...authorizerOnly]) };
+  const withSimple = p.text('simple') === 'on';
   const authorizers = [{ id: 'Authorizer', name: `scopegate-${p.stage}-authorizer` }];
+  if (withSimple) authorizers.push({ id: 'AuthorizerSimple', name: `scopegate-${p.stage}-authorizer-simple` });
   const admin = { id: 'Admin', name: `scopegate-${p.stage}-admin` };
   return {
-    authorizer: { ...table, ...p.environment([...both, ...authorizerOnly]) },
+    authorizer,
+    authorizerSimple: simple(authorizer),
+    simple: withSimple ? 'on' : 'off',
     admin: { ...table, FLUSH_QUEUE_URL: { Ref: 'FlushQueue' }, ...p.environment([...both, ...adminOnly]) },
     placeholders: placeholders(p),
     table: made ? 'made' : 'adopted',
@@ -148,7 +167,7 @@ function derive(p) {
     authorizerMemory: p.number('authorizerMemory', 128, 10240),
     adminMemory: p.number('adminMemory', 128, 10240),
     layers: p.list('layers'),
-    permissions: permissions(p),
+    permissions: permissions(p, authorizers),
   };
 }
 
