@@ -3,19 +3,19 @@
 package deploytest
 
 import (
-	"fmt"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"scopegate/internal/dev"
 	"scopegate/internal/idp"
+	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/store/bolt"
 )
-
-var _ store.Tables = (*bolt.Store)(nil)
 
 // exampleCallers are whose tokens come.
 var exampleCallers = map[string]idp.Spec{
@@ -203,15 +203,25 @@ func TestTheValidationExpressionTakesEveryRealToken(t *testing.T) {
 // namedRoutes are the routes of the table that the example's permissions make.
 func (e example) namedRoutes(t *testing.T) []string {
 	t.Helper()
-	snapshot := e.table(t)
 	var out []string
-	for _, r := range snapshot.Routes {
-		path := fmt.Sprint(r.Resource)
-		if r.Verb == "$connect" {
-			path = ""
-		}
-		out = append(out, strings.TrimSpace(string(r.Verb)+" "+path))
+	for _, r := range e.table(t).Routes {
+		out = append(out, r.String())
 	}
 	slices.Sort(out)
 	return out
+}
+
+// table is what the example's command makes.
+func (e example) table(t *testing.T) store.Snapshot {
+	t.Helper()
+	tables, err := bolt.Open(filepath.Join(e.loaded(t), dev.DataFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tables.Close()
+	snapshot, err := tables.Load(t.Context(), mapping.API{ARN: exampleAPI, Stage: e.stage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snapshot
 }

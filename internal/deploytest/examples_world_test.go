@@ -199,7 +199,7 @@ func (e example) loaded(t *testing.T) string {
 	shell := exec.CommandContext(t.Context(), "bash", "-e", "-u", "-c", command)
 	shell.Dir = Root(t)
 	shell.Env = []string{
-		"PATH=" + filepath.Dir(command0(t)) + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+		"PATH=" + filepath.Dir(commandPath(t)) + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + t.TempDir(),
 		"AT=--data " + data, "API=" + exampleAPI,
 	}
 	if out, err := shell.CombinedOutput(); err != nil {
@@ -216,7 +216,7 @@ var built struct {
 	out  []byte
 }
 
-func command0(t *testing.T) string {
+func commandPath(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
 		dir, err := os.MkdirTemp("", "scopegate-command-") // outlives the test that asked first
@@ -366,6 +366,7 @@ func (w *exampleWorld) call(method, path, authorization string) *httptest.Respon
 	return answer
 }
 
+// mint is a token of the local provider.
 func (w *exampleWorld) mint(s idp.Spec) string {
 	w.t.Helper()
 	raw, err := w.provider.Mint(s)
