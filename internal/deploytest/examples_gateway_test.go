@@ -77,10 +77,11 @@ var exampleCalls = map[string][]exampleCall{
 		{"the nightly export", "GET", "/orders/export", 200},
 		{"a user with that role", "GET", "/orders/export", 403},
 	}, ordersCalls...),
+	// The literal lies elsewhere: see its serverless.yml.
 	"http-api-simple": append([]exampleCall{
-		{"an exporter", "GET", "/orders/export", 200},
+		{"an exporter", "GET", "/exports", 200},
 		{"an exporter", "GET", "/orders/7", 403},
-	}, ordersCalls...),
+	}, slices.DeleteFunc(slices.Clone(ordersCalls), func(c exampleCall) bool { return c.path == "/orders/export" })...),
 	"websocket": {
 		{"a watcher", "$connect", "", 200},
 		{"a reader", "$connect", "", 403},
@@ -106,10 +107,8 @@ func TestEachExampleAllowsAndDenies(t *testing.T) {
 					t.Errorf("%s calls %s %s: %d %s, want %d", c.caller, c.method, c.path, got.Code, got.Body, c.want)
 				}
 			}
-			for _, c := range []exampleCall{rows[0]} {
-				if got := w.call(c.method, c.path, ""); got.Code != http.StatusUnauthorized {
-					t.Errorf("without a token: %d %s", got.Code, got.Body)
-				}
+			if got := w.call(rows[0].method, rows[0].path, ""); got.Code != http.StatusUnauthorized {
+				t.Errorf("without a token: %d %s", got.Code, got.Body)
 			}
 		})
 	}
@@ -146,8 +145,12 @@ func TestHowOftenAnExampleCallsItsAuthorizer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newExampleWorld(t, theExamples[slices.IndexFunc(theExamples, func(e example) bool { return e.name == name })], nil)
 			raw := "Bearer " + w.mint(exampleCallers["a reader"])
+			closed := "/orders/export"
+			if name == "http-api-simple" {
+				closed = "/exports"
+			}
 			for range 3 {
-				for _, path := range []string{"/orders", "/orders/7", "/orders/8", "/orders/export"} {
+				for _, path := range []string{"/orders", "/orders/7", "/orders/8", closed} {
 					w.call("GET", path, raw)
 				}
 			}
