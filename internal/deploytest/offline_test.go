@@ -3,6 +3,7 @@
 package deploytest
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,15 +17,15 @@ import (
 // its routes under a prefix of its own.
 type flavour struct {
 	prefix, path, shape string
-	simple              bool
+	http, simple        bool
 }
 
 var flavours = []flavour{
 	{prefix: "token", path: "/dev/token/", shape: "TOKEN"},
 	{prefix: "request", path: "/dev/request/", shape: "REQUEST"},
-	{prefix: "payload1", path: "/payload1/", shape: "REQUEST 1.0"},
-	{prefix: "payload2", path: "/payload2/", shape: "REQUEST 2.0"},
-	{prefix: "simple", path: "/simple/", shape: "REQUEST 2.0", simple: true},
+	{prefix: "payload1", path: "/payload1/", shape: "REQUEST 1.0", http: true},
+	{prefix: "payload2", path: "/payload2/", shape: "REQUEST 2.0", http: true},
+	{prefix: "simple", path: "/simple/", shape: "REQUEST 2.0", http: true, simple: true},
 }
 
 // callers are the tokens that the rows send.
@@ -122,25 +123,35 @@ func (o *offline) check(f flavour, r row, authorization string) error {
 	return nil
 }
 
-// passedOn checks what the service behind is told of the caller.
+// passedOn checks what the service behind is told of the caller. An HTTP API has
+// the authorizer's context under "lambda".
 func passedOn(f flavour, r row, body string) error {
+	var told struct {
+		callerContext
+		Lambda *callerContext
+	}
+	if err := json.Unmarshal([]byte(body), &told); err != nil {
+		return fmt.Errorf("what the service behind is told: %w", err)
+	}
+	got := told.callerContext
+	if told.Lambda != nil {
+		got = *told.Lambda
+	}
 	s := callers[r.caller]
-	oid := idp.DefaultObjectID
+	want := callerContext{OID: idp.DefaultObjectID, TID: idp.DefaultTenantID, Scp: strings.Join(s.Scopes, " "), Roles: strings.Join(s.Roles, " ")}
 	if s.App {
-		oid = idp.DefaultAppOID
+		want.OID = idp.DefaultAppOID
 	}
-	for _, want := range []string{`"oid":"` + oid + `"`, `"tid":"` + idp.DefaultTenantID + `"`} {
-		if !strings.Contains(body, want) {
-			return fmt.Errorf("the service behind is not told %s: %s", want, body)
-		}
-	}
-	if scp := strings.Join(s.Scopes, " "); scp != "" && !strings.Contains(body, `"scp":"`+scp+`"`) {
-		return fmt.Errorf("the service behind is not told the scopes %q: %s", scp, body)
+	if got != want || f.http != (told.Lambda != nil) {
+		return fmt.Errorf("the service behind is told %+v, want %+v", got, want)
 	}
 	return nil
 }
 
-// checkAll gives the faults of all rows by the rows' names.
+// callerContext is what the service behind needs of the authorizer's context.
+type callerContext struct{ OID, TID, Scp, Roles string }
+
+// checkAll checks every row of every flavour.
 func (o *offline) checkAll(tokens map[string]string, each func(f flavour, r row, err error)) {
 	for _, f := range flavours {
 		for _, r := range f.rows() {

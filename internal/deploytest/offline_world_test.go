@@ -67,27 +67,38 @@ func startOffline(t *testing.T) *offline {
 	t.Helper()
 	o := &offline{dir: t.TempDir(), log: &output{}}
 	o.journal = filepath.Join(o.dir, "journal")
-	var err error
-	if o.provider, err = idp.New(idp.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(o.provider)
-	t.Cleanup(server.Close)
-	o.provider.SetBaseURL(server.URL)
-	environment := fillTable(t)
-	environment["ENTRA_TENANT_IDS"], environment["OIDC_AUDIENCES"] = o.provider.TenantID(), o.provider.Audience()
-	environment["ENTRA_AUTHORITY"], environment["ENTRA_STS"] = o.provider.Authority(), o.provider.STS()
-	environment["CACHE_TTL"] = "0s" // a change counts for the next request
+	var environment map[string]string
+	o.provider, environment = partners(t)
 	authorizer := buildHere(t, o.dir, "authorizer")
 	o.settings = offlineSettings{API: offlineAccountAPI, Journal: o.journal, Functions: map[string]offlineFunction{
 		"authorizer": {authorizer, environment},
 		"simple":     {authorizer, with(environment, "HTTP_API_RESPONSE", "simple")},
-		"admin": {buildHere(t, o.dir, "admin"), with(environment,
-			"ADMIN_TENANT_IDS", o.provider.TenantID(), "ADMIN_AUDIENCES", offlineAdmins, "FLUSH_AUTHORIZER_CACHE", "off")},
+		"admin":      {buildHere(t, o.dir, "admin"), adminEnvironment(environment)},
 	}}
 	o.setFault(t, "")
 	o.start(t)
 	return o
+}
+
+// partners are what the functions talk to: a provider, and a table that is filled.
+// The environment has the authorizer find both.
+func partners(t *testing.T) (*idp.Provider, map[string]string) {
+	t.Helper()
+	provider, err := idp.New(idp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(provider)
+	t.Cleanup(server.Close)
+	provider.SetBaseURL(server.URL)
+	return provider, with(fillTable(t),
+		"ENTRA_TENANT_IDS", provider.TenantID(), "OIDC_AUDIENCES", provider.Audience(),
+		"ENTRA_AUTHORITY", provider.Authority(), "ENTRA_STS", provider.STS(),
+		"CACHE_TTL", "0s") // a change counts for the next request
+}
+
+func adminEnvironment(environment map[string]string) map[string]string {
+	return with(environment, "ADMIN_TENANT_IDS", environment["ENTRA_TENANT_IDS"], "ADMIN_AUDIENCES", offlineAdmins, "FLUSH_AUTHORIZER_CACHE", "off")
 }
 
 func with(environment map[string]string, pairs ...string) map[string]string {

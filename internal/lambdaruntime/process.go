@@ -44,6 +44,9 @@ func (r *Runtime) startProcess(binary string, env []string) (*process, error) {
 	}
 	p.server = &http.Server{Handler: p.handler(), BaseContext: func(net.Listener) context.Context { return ctx }}
 	p.cmd = exec.CommandContext(ctx, binary)
+	if e := r.opts.Emulator; e != "" {
+		p.cmd = exec.CommandContext(ctx, e, binary)
+	}
 	p.cmd.Env = append(lambdaEnv(r.opts, l.Addr().String()), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &r.logs, &r.logs
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }

@@ -22,6 +22,7 @@ type Options struct {
 	Concurrency int           // AWS_LAMBDA_MAX_CONCURRENCY of each, if above 1
 	Timeout     time.Duration // of one invocation, and its deadline; 0 is 10 s
 	FunctionARN string        // empty is a made-up one
+	Emulator    string        // path of a program that runs the binary, such as qemu's of its architecture; empty is none
 }
 
 const defaultARN = "arn:aws:lambda:us-east-1:123456789012:function:scopegate"
