@@ -182,7 +182,7 @@ func (p *program) addCommands(root *cobra.Command) {
 		commands []*cobra.Command
 	}{
 		{"Run it on this machine:", []*cobra.Command{p.devCommand(), p.tokenCommand()}},
-		{"Ask who may do what:", []*cobra.Command{p.explainCommand(), p.whoCanCommand(), p.whatCanCommand(), p.lintCommand(), p.driftCommand(), p.testCommand()}},
+		{"Ask who may do what:", []*cobra.Command{p.explainCommand(), p.whoCanCommand(), p.whatCanCommand(), p.lintCommand(), p.driftCommand(), p.testCommand(), p.doctorCommand()}},
 		{"Look at tables:", []*cobra.Command{p.apisCommand(), p.permissionsCommand(), p.routesCommand(), p.exportCommand(), p.auditCommand(), p.waitCommand()}},
 		{"Change tables:", []*cobra.Command{p.planCommand(), p.applyCommand(), p.importCommand(), p.restoreCommand(), p.migrateCommand()}},
 		{"Refuse tokens:", []*cobra.Command{p.revokeCommand(), p.unrevokeCommand(), p.revocationsCommand()}},

@@ -25,7 +25,7 @@ func refusalQuestions() []question {
 				if isHTTP {
 					key = "message"
 				}
-				return fmt.Sprintf("403 with %q under %q", explicitDeny, key)
+				return fmt.Sprintf("403 with %s: %s", key, accessDenied+withDeny)
 			},
 			about: "bodies as users report them [U]", ask: ask403Body,
 		},
@@ -57,7 +57,11 @@ func ask500(ctx context.Context, p *prober) (verdict, func(context.Context) verd
 		"a gateway response for AUTHORIZER_FAILURE with the status 500"), nil
 }
 
-const explicitDeny = "User is not authorized to access this resource with an explicit deny"
+// Messages of API Gateway's 403 as users report them.
+const (
+	accessDenied = "User is not authorized to access this resource"
+	withDeny     = " with an explicit deny"
+)
 
 func ask403Body(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
 	a, err := p.get(ctx, asking(probe.DenyAll), "/probe/403")
@@ -70,10 +74,10 @@ func ask403Body(ctx context.Context, p *prober) (verdict, func(context.Context) 
 		return failed(err), nil
 	case a.status != http.StatusForbidden:
 		return found(a.String(), "a policy that denies everything does not deny", "do not attach this API"), nil
-	case a.key != want || a.message != explicitDeny:
-		return noted(fmt.Sprintf("%s under %q", a, a.key), "clients and logs that look for the words see others than on this machine", "none"), nil
+	case a.key != want || a.message != accessDenied+withDeny:
+		return noted(fmt.Sprintf("%d with %s: %s", a.status, a.key, a.message), "clients and logs that look for the words see others than on this machine", "none"), nil
 	}
-	return fine(a.String()), nil
+	return fine("as users report it"), nil
 }
 
 // Sizes that are tried, in bytes: the documented one, less if that is too much, more

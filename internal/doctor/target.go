@@ -37,6 +37,20 @@ const (
 	probeTimeout = 35 * time.Second
 )
 
+// Check reports a URL that is none of an API's with its stage.
+func (t Target) Check() error {
+	_, err := t.base()
+	return err
+}
+
+func (t Target) base() (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSuffix(t.URL, "/"))
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
+		return nil, fmt.Errorf("URL %q of the %s: must be that of an API with its stage, such as https://abc123.execute-api.eu-central-1.amazonaws.com/probe", t.URL, t.Part)
+	}
+	return u, nil
+}
+
 // prober asks one target.
 type prober struct {
 	Target
@@ -45,9 +59,9 @@ type prober struct {
 }
 
 func newProber(t Target) (*prober, error) {
-	u, err := url.Parse(strings.TrimSuffix(t.URL, "/"))
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
-		return nil, fmt.Errorf("URL %q of the %s: must be that of an API with its stage, such as https://abc123.execute-api.eu-central-1.amazonaws.com/probe", t.URL, t.Part)
+	u, err := t.base()
+	if err != nil {
+		return nil, err
 	}
 	if t.Client == nil {
 		t.Client = &http.Client{Timeout: probeTimeout}
@@ -87,8 +101,11 @@ type answer struct {
 
 // String is what a row shows.
 func (a answer) String() string {
-	if a.message != "" {
-		return fmt.Sprintf("%d %q", a.status, a.message)
+	switch {
+	case a.message == accessDenied+withDeny:
+		return fmt.Sprintf("%d (explicit deny)", a.status)
+	case a.message != "" && a.message != accessDenied:
+		return fmt.Sprintf("%d (%s)", a.status, a.message)
 	}
 	return strconv.Itoa(a.status)
 }

@@ -1,0 +1,153 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"scopegate/mapping"
+	"scopegate/migrations"
+	"scopegate/store"
+)
+
+// Tables is what is read of a store, or of the admin API.
+type Tables interface {
+	APIs(context.Context) ([]mapping.API, error)
+	Load(context.Context, mapping.API) (store.Snapshot, error)
+}
+
+// ReadTables reads every table there is. A table that cannot be read though the
+// store answers fails its API's calls. outage tells errors of the store from those
+// of what is in it.
+func ReadTables(ctx context.Context, tables Tables, outage func(error) bool) []Row {
+	const list = "every table can be read"
+	apis, err := tables.APIs(ctx)
+	if err != nil {
+		return []Row{failed(fmt.Errorf("list tables: %w", err)).row(PartTables, "list", "the store tells its tables")}
+	}
+	if len(apis) == 0 {
+		return []Row{noted("no table", "every call is denied", "register an API: scopegate import, or scopegate apply").row(PartTables, "list", "at least one table")}
+	}
+	var rows []Row
+	for _, api := range apis {
+		v := readTable(ctx, tables, api, outage)
+		rows = append(rows, v.row(PartTables, fmt.Sprintf("%s stage %s", api.ARN, api.Stage), list))
+	}
+	return rows
+}
+
+func readTable(ctx context.Context, tables Tables, api mapping.API, outage func(error) bool) verdict {
+	s, err := tables.Load(ctx, api)
+	switch {
+	case err == nil:
+		return fine(fmt.Sprintf("revision %s, permissions: %d", s.Revision, len(s.Permissions)))
+	case errors.Is(err, store.ErrNotFound):
+		return noted("deleted meanwhile", "none", "none")
+	case ctx.Err() != nil || outage(err):
+		return failed(err)
+	}
+	return found(err.Error(), "calls of this API fail (500)", "the item that is named, in the table itself; or use the scopegate of the version that wrote it")
+}
+
+// Fit says what migrations.Check found.
+func Fit(err error) Row {
+	const check, expected = "layout", "the table has taken the steps that this version knows, and no others"
+	v := fine("they fit")
+	switch {
+	case err == nil:
+	case errors.Is(err, migrations.ErrNoTable):
+		v = found(err.Error(), "every call fails (500)", "TABLE_NAME and AWS_REGION, or scopegate migrate --create")
+	case errors.Is(err, migrations.ErrBehind):
+		v = found(err.Error(), "what this version keeps in the table may be missing", "scopegate migrate")
+	case errors.Is(err, migrations.ErrAhead):
+		v = found(err.Error(), "this command may not understand the table", "use the scopegate of the version that is deployed")
+	case errors.Is(err, migrations.ErrMismatch):
+		v = found(err.Error(), "the table is none of ours, or was changed by hand", "TABLE_NAME")
+	default:
+		v = failed(err)
+	}
+	return v.row(PartTable, check, expected)
+}
+
+// TableFacts is how a DynamoDB table is set up.
+type TableFacts struct {
+	// Keys are the names of partition and sort key.
+	Keys [2]string
+	// TTL is the attribute of its time to live, "" if that is off.
+	TTL string
+	// Protected and Recoverable are deletion protection and point-in-time recovery.
+	Protected, Recoverable bool
+	// Unknown are what could not be found out, by the names below, and why.
+	Unknown map[string]error
+	// Local is a stand-in of DynamoDB on this machine: nobody restores that.
+	Local bool
+}
+
+// Names of facts in TableFacts.Unknown.
+const (
+	FactTTL      = "time to live"
+	FactRecovery = "point-in-time recovery"
+)
+
+// Table judges how a table is set up.
+func Table(f TableFacts) []Row {
+	rows := []Row{
+		judge(f.Keys == [2]string{"pk", "sk"}, "pk and sk", fmt.Sprintf("%s and %s", f.Keys[0], f.Keys[1]),
+			"it is the table of something else", "TABLE_NAME").row(PartTable, "keys", "pk (partition) and sk (sort)"),
+	}
+	ttl := judge(f.TTL == migrations.TTLAttribute, "by "+f.TTL, offOr(f.TTL), "revocations that have ended are never removed, or items are that must stay",
+		"scopegate migrate; by another attribute: switch that off first")
+	rows = append(rows, f.known(FactTTL, ttl).row(PartTable, FactTTL, "by the attribute "+migrations.TTLAttribute))
+	if f.Local {
+		return rows
+	}
+	recovery := judge(f.Recoverable, "on", "off", "a table that was damaged or emptied cannot be brought back", "PointInTimeRecoveryEnabled of the table: true")
+	protection := judge(f.Protected, "on", "off", "one request deletes every permission", "DeletionProtectionEnabled of the table: true")
+	return append(rows, f.known(FactRecovery, recovery).row(PartTable, FactRecovery, "on"), protection.row(PartTable, "deletion protection", "on"))
+}
+
+func offOr(s string) string {
+	if s == "" {
+		return "off"
+	}
+	return "by " + s
+}
+
+func (f TableFacts) known(fact string, v verdict) verdict {
+	if err := f.Unknown[fact]; err != nil {
+		return failed(err)
+	}
+	return v
+}
+
+// judge is fine where what is so is as it should be.
+func judge(right bool, seen, otherwise, consequence, change string) verdict {
+	if right {
+		return fine(seen)
+	}
+	return found(otherwise, consequence, change)
+}
+
+// QueueFacts is how the queue of second flushes is set up.
+type QueueFacts struct {
+	Visibility  time.Duration
+	DeadLetters bool // it has a dead-letter queue
+}
+
+// Queue judges the queue. timeout is the admin function's.
+func Queue(f QueueFacts, timeout time.Duration) []Row {
+	const expected = "visibility at least the admin function's time-out (AWS: six times it)"
+	seen := f.Visibility.String()
+	visibility := fine(seen)
+	switch {
+	case f.Visibility < timeout:
+		visibility = found(seen, "a flush comes again while it is being made", fmt.Sprintf("VisibilityTimeout of the queue: %d", 6*int(timeout/time.Second)))
+	case f.Visibility < 6*timeout:
+		visibility = noted(seen, "a function that is throttled may find a flush in the dead-letter queue", fmt.Sprintf("VisibilityTimeout of the queue: %d", 6*int(timeout/time.Second)))
+	}
+	return []Row{
+		visibility.row(PartFlush, "queue: visibility", expected),
+		judge(f.DeadLetters, "there is one", "none", "a flush that fails for ever is tried for ever, or is lost unseen", "RedrivePolicy of the queue").row(PartFlush, "queue: dead letters", "a dead-letter queue"),
+	}
+}
