@@ -107,7 +107,7 @@ func (c client) document(id string, n int) string {
 	return c.send("PUT", path+"/document", tag, c.w.orders(id, n)).tag()
 }
 
-func (a answer) tag() string {
+func (a httpAnswer) tag() string {
 	for name, value := range a.Headers {
 		if strings.EqualFold(name, "etag") {
 			return value

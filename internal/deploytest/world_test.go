@@ -198,14 +198,14 @@ type client struct {
 	token string
 }
 
-type answer struct {
+type httpAnswer struct {
 	StatusCode int
 	Headers    map[string]string
 	Body       string
 }
 
 // send fails the test unless the answer is one of success.
-func (c client) send(method, path, match, body string) answer {
+func (c client) send(method, path, match, body string) httpAnswer {
 	c.w.t.Helper()
 	headers := map[string]string{"authorization": "Bearer " + c.token, "content-type": "application/json", "host": "admin.example"}
 	if match != "" {
@@ -216,7 +216,7 @@ func (c client) send(method, path, match, body string) answer {
 		"version": "2.0", "rawPath": rawPath, "rawQueryString": query, "headers": headers, "body": body,
 		"requestContext": object{"requestId": "r", "stage": "$default", "http": object{"method": method, "sourceIp": "192.0.2.7"}},
 	})
-	var a answer
+	var a httpAnswer
 	if err := json.Unmarshal(out, &a); err != nil || a.StatusCode/100 != 2 {
 		c.w.t.Fatalf("%s %s: %s (%v)", method, path, out, err)
 	}
