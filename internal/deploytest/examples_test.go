@@ -95,6 +95,7 @@ func (e example) checkAuthorizer(t Template) error {
 func TestEachExampleAttachesTheSharedAuthorizer(t *testing.T) {
 	for _, e := range theExamples {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			if err := e.check(Package(t, e.folder()), "dev", "*"); err != nil {
 				t.Error(err)
 			}

@@ -81,20 +81,14 @@ func (e example) settings(t *testing.T, p *idp.Provider) []string {
 	function := ""
 	outputs, _ := root["Outputs"].(object)
 	for _, o := range outputs {
-		if name := text(Part(o, "Export", "Name")); strings.HasSuffix(name, "-"+e.export) {
+		if Part(o, "Export", "Name") == "scopegate-example-"+e.export {
 			list, _ := Part(o, "Value", "Fn::GetAtt").([]any)
 			function = text(list[0])
 		}
 	}
-	environment, ok := Part(root, "Resources", function, "Properties", "Environment", "Variables").(object)
-	if !ok {
-		t.Fatalf("the root template exports no function as %s", e.export)
-	}
-	var out []string
-	for name, v := range environment {
-		if value, ok := v.(string); ok { // TABLE_NAME refers to the table
-			out = append(out, name+"="+value)
-		}
+	out, err := environmentOf(root, function)
+	if err != nil {
+		t.Fatalf("what the root template exports as %s: %v", e.export, err)
 	}
 	return append(out, "ENTRA_TENANT_IDS="+p.TenantID(), "ENTRA_AUTHORITY="+p.Authority(), "ENTRA_STS="+p.STS(), "OIDC_AUDIENCES="+p.Audience())
 }
