@@ -17,8 +17,9 @@ FUNCTIONS    := $(notdir $(wildcard functions/*))
 ZIPS         := $(addprefix zip-,$(FUNCTIONS))
 
 # The deployment tool: no telemetry, deprecations are errors.
-STAGE ?= example
-OSLS  := SLS_DEPRECATION_NOTIFICATION_MODE=error SLS_TELEMETRY_DISABLED=1 node_modules/.bin/osls
+STAGE      ?= example
+OSLS_FLAGS ?= # such as --param 'NAME=value', in the place of deploy/stages.yml
+OSLS       := SLS_DEPRECATION_NOTIFICATION_MODE=error SLS_TELEMETRY_DISABLED=1 node_modules/.bin/osls
 
 .PHONY: help dev test lint build package verify-deploy deploy remove unit fuzz-short fuzz bench clean
 
@@ -47,14 +48,14 @@ zip-%: build-%
 	@$(GO) run ./internal/lambdazip -o $(BUILD)/$*.zip $(BUILD)/linux_arm64/$*/bootstrap
 
 package: $(ZIPS) node_modules/.installed ## The zips and the template of a STAGE, without AWS
-	$(OSLS) package --stage $(STAGE) --package $(BUILD)/package/scopegate
+	$(OSLS) package --stage $(STAGE) --package $(BUILD)/package/scopegate $(OSLS_FLAGS)
 	@$(GO) run ./internal/stagecheck $(BUILD)/package/scopegate/cloudformation-template-update-stack.json
 
 deploy: package ## Deploy a STAGE to AWS, and bring its table up to date
-	@BUILD=$(BUILD) scripts/deploy.sh $(STAGE)
+	@PACKAGE=$(BUILD)/package/scopegate scripts/deploy.sh $(STAGE) $(OSLS_FLAGS)
 
 remove: node_modules/.installed ## Remove a STAGE from AWS; its table stays
-	@scripts/remove.sh $(STAGE)
+	@scripts/remove.sh $(STAGE) $(OSLS_FLAGS)
 
 verify-deploy: $(ZIPS) node_modules/.installed ## What is deployed, checked as far as it can be without AWS
 	$(GO) test -tags deploy -count=1 ./internal/deploytest/...

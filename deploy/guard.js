@@ -7,11 +7,11 @@ class Guard {
       const { placeholders } = serverless.service.custom.settings;
       if (placeholders.length > 0) {
         throw new serverless.classes.Error(
-          `stage ${serverless.service.provider.stage} cannot be deployed: ${placeholders.join(', ')} are placeholders. Add a stage of yours to deploy/stages.yml and name it: make deploy STAGE=…`,
+          `stage ${serverless.service.provider.stage} cannot be deployed: ${placeholders.join(', ')} must not be those of stage example. Add a stage of yours to deploy/stages.yml and name it: make deploy STAGE=…`,
         );
       }
     };
-    // Before anything is sent to AWS.
+    // Before anything is made on AWS; the second time by the package that is deployed, if it was made before.
     this.hooks = { 'before:deploy:deploy': check, 'before:aws:deploy:deploy:createStack': check, 'before:deploy:function:initialize': check };
   }
 }

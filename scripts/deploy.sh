@@ -1,27 +1,29 @@
 #!/usr/bin/env bash
-# Deploys a stage that `make package` has packaged: scripts/deploy.sh STAGE. Credentials are the AWS SDK's.
+# Deploys a stage that `make package` has packaged: scripts/deploy.sh STAGE [what else osls is to be told]. Credentials are the
+# AWS SDK's.
 #
-# A stack that is there has its table brought up to date first: the code that is deployed goes on with a newer table, new code
-# need not with an older one. A new stack's table is made by it.
+# A stack that is there has its table brought up to date first: the code that is running goes on with a newer table, new code
+# need not with an older one. A new stack's table is made by it, and brought up to date afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stage=${1:?usage: scripts/deploy.sh STAGE}
 stack=scopegate-$stage
-package=${BUILD:-build}/package/scopegate
+package=${PACKAGE:-build/package/scopegate}
 export SLS_DEPRECATION_NOTIFICATION_MODE=error SLS_TELEMETRY_DISABLED=1 NODE_NO_WARNINGS=1
 
-packaged=$(node -p "const p = require('./$package/serverless-state.json').service.provider; p.stage + ' ' + p.region")
-if [[ ${packaged% *} != "$stage" ]]; then
-	echo "$package holds stage ${packaged% *}, not $stage: make package STAGE=$stage" >&2
+read -r packaged AWS_REGION < <(node -p "
+	const p = JSON.parse(fs.readFileSync(process.argv[1])).service.provider; p.stage + ' ' + p.region" "$package/serverless-state.json")
+export AWS_REGION
+if [[ $packaged != "$stage" ]]; then
+	echo "$package holds stage $packaged, not $stage: make package STAGE=$stage" >&2
 	exit 1
 fi
-export AWS_REGION=${packaged#* }
 if [[ $stage == example ]]; then
 	echo "stage example cannot be deployed: its tenants and audiences are placeholders. Add a stage of yours to deploy/stages.yml and name it: make deploy STAGE=…" >&2
 	exit 1
 fi
 
-scopegate() { go run ./cmd/scopegate "$@"; }
+scopegate() { ${SCOPEGATE:-go run ./cmd/scopegate} "$@"; }
 
 status=0
 said=$(scopegate migrate --stack "$stack" 2>&1) || status=$?
@@ -34,12 +36,12 @@ else
 	echo "The table of $stack could not be brought up to date; nothing was deployed." >&2
 	exit 1
 fi
-node_modules/.bin/osls deploy --stage "$stage" --package "$package" --verbose
+node_modules/.bin/osls deploy --package "$package" --verbose --stage "$@"
 scopegate migrate --stack "$stack"
 cat <<END
 
-Deployed. What comes next (AWS_REGION=$AWS_REGION):
-  scopegate doctor --stack $stack                    is all of it in order?
-  scopegate import --admin <AdminUrl> FILE           permissions; SCOPEGATE_TOKEN is an admin's token
-  examples/                                          how an API attaches the authorizer: Fn::ImportValue of $stack-AuthorizerArn
+Deployed. What comes next, with AWS_REGION=$AWS_REGION:
+  scopegate doctor --stack $stack              is all of it in order?
+  scopegate import --admin <AdminUrl> FILE     permissions; SCOPEGATE_TOKEN holds an admin's token
+  examples/                                    an API attaches the authorizer by Fn::ImportValue: $stack-AuthorizerArn
 END

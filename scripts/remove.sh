@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Removes a stage from AWS: scripts/remove.sh STAGE. Its table stays, with everything in it.
+# Removes a stage from AWS: scripts/remove.sh STAGE [what else osls is to be told]. Its table stays, with everything in it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 stage=${1:?usage: scripts/remove.sh STAGE}
 export SLS_DEPRECATION_NOTIFICATION_MODE=error SLS_TELEMETRY_DISABLED=1 NODE_NO_WARNINGS=1
 
-table=$(node_modules/.bin/osls info --stage "$stage" --verbose | sed -n 's/^ *TableName: //p')
-node_modules/.bin/osls remove --stage "$stage"
+info=$(node_modules/.bin/osls info --verbose --stage "$@") # fails if there is no such stack
+table=$(sed -n 's/^ *TableName: //p' <<<"$info")
+node_modules/.bin/osls remove --stage "$@"
 cat <<END
 
-Removed. The table stays: ${table:-?}
-  To use it again: tableName: ${table:-?} for stage $stage in deploy/stages.yml, and make deploy STAGE=$stage.
+Removed. The table ${table:?} stays.
+  To use it again: tableName: $table for stage $stage in deploy/stages.yml, and make deploy STAGE=$stage.
   To delete it for good, with its audit trail: switch its deletion protection off, and delete it.
 END

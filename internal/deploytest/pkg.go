@@ -78,7 +78,21 @@ func TryPackage(t testing.TB, folder string, args ...string) (template Template,
 	return template, p.out, nil
 }
 
+// folders has a lock of each: osls keeps its work in .serverless of the folder, so
+// that two at once would spoil each other's.
+var folders sync.Map
+
+// alone waits until no other osls works in the folder. The lock is the caller's
+// until it calls what comes back.
+func alone(folder string) (done func()) {
+	lock, _ := folders.LoadOrStore(filepath.Clean(folder), &sync.Mutex{})
+	mu := lock.(*sync.Mutex)
+	mu.Lock()
+	return mu.Unlock
+}
+
 func pack(t testing.TB, folder string, args []string) (template []byte, out string, err error) {
+	defer alone(folder)()
 	dir, err := os.MkdirTemp("", "scopegate-package-") // outlives the test that asked first
 	if err != nil {
 		return nil, "", err
