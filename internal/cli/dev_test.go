@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -96,7 +97,14 @@ func TestEveryCommandThatDevPrintsDoesWhatItSays(t *testing.T) {
 
 func TestDevPrintsOneLineOfJSONAndLeavesNothingBehind(t *testing.T) {
 	tmp := t.TempDir()
-	d := startDev(t, append(environment(t), "TMPDIR="+tmp, "OIDC_AUDIENCES=api://mine"), "--json")
+	// An address where, on Linux, no other test listens: a port that was given back
+	// is not given to another one before it is looked at.
+	own := "127.0.0.1:0"
+	if id := os.Getpid(); runtime.GOOS == "linux" {
+		own = net.JoinHostPort(net.IPv4(127, byte(128|id>>16&63), byte(id>>8), byte(id)).String(), "0")
+	}
+	d := startDev(t, append(environment(t), "TMPDIR="+tmp, "OIDC_AUDIENCES=api://mine"),
+		"--json", "--rest-addr", own, "--http-addr", own, "--admin-addr", own, "--issuer-addr", own)
 	line, err := d.stdout.ReadString('\n')
 	if err != nil {
 		t.Fatalf("%v\n%s", err, d.stderr)

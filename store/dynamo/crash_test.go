@@ -287,8 +287,8 @@ func TestARevocationThatFailsAtAnyCallIsMadeWholeOrNotAtAll(t *testing.T) {
 				came = false
 				remove := revoking("a:b")
 				remove.Put, remove.Remove = nil, "a:b"
-				remove.ID = ulid.MustNew(ulid.Now()+1, ulid.DefaultEntropy()).String() // the newest
 				for i, c := range []store.RevocationChange{revoking("a:b"), revoking("a:c"), revoking("a:b"), remove} {
+					c.ID = ulid.MustNew(uint64(i+1), ulid.DefaultEntropy()).String() // the trail is in their order
 					broken := &lossy{next: client, loss: l, n: n}
 					_, err := dynamo.New(broken, table).Revoke(t.Context(), c)
 					came = came || broken.came()

@@ -32,14 +32,14 @@ var revocationCases = []testCase{
 // revoking is a change that revokes a principal's tokens.
 func revoking(principal string) store.RevocationChange {
 	return store.RevocationChange{
-		ID: ulid.Make().String(), By: "tid:oid", RequestID: "request-1", At: when,
+		ID: newID(), By: "tid:oid", RequestID: "request-1", At: when,
 		Put: &store.Revocation{PrincipalID: principal, At: when, Until: when.Add(store.MinRevocation), Reason: "laptop “lost”", By: "tid:oid"},
 	}
 }
 
 // unrevoking is a change that takes a principal's revocation away.
 func unrevoking(principal string) store.RevocationChange {
-	return store.RevocationChange{ID: ulid.Make().String(), By: "tid:oid", At: when, Remove: principal}
+	return store.RevocationChange{ID: newID(), By: "tid:oid", At: when, Remove: principal}
 }
 
 func revoke(t testing.TB, s store.Store, c store.RevocationChange) store.Revision {
@@ -241,7 +241,7 @@ func revocationAgain(t *testing.T, h Harness) {
 	late.Put.Until = late.Put.At.Add(store.MinRevocation)
 	for _, order := range [][]store.RevocationChange{{long, late}, {late, long}} {
 		for _, c := range order {
-			c.ID = ulid.Make().String()
+			c.ID = newID()
 			revoke(t, h.Store, c)
 		}
 		is := revocations(t, h.Store).List[0]

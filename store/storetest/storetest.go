@@ -4,11 +4,13 @@
 package storetest
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -91,6 +93,25 @@ var (
 	when = time.Date(2026, 11, 21, 12, 30, 15, 123456789, time.UTC)
 )
 
+// ids are in the order in which they are made, which ulid.Make's are not where
+// tests run side by side and the clock is slow or goes back.
+var ids struct {
+	sync.Mutex
+	newest  uint64
+	entropy *ulid.MonotonicEntropy
+}
+
+// newID is an id after all that were made before.
+func newID() string {
+	ids.Lock()
+	defer ids.Unlock()
+	if ids.entropy == nil {
+		ids.entropy = ulid.Monotonic(rand.Reader, 0)
+	}
+	ids.newest = max(ids.newest, ulid.Now())
+	return ulid.MustNew(ids.newest, ids.entropy).String()
+}
+
 // fields are a permission as it is written, by the wire format's names.
 type fields map[string]any
 
@@ -141,7 +162,7 @@ func permissionIDs(all []mapping.Permission) []string {
 
 // change is a change with all that must be given.
 func change(api mapping.API, at store.Revision) store.Change {
-	return store.Change{ID: ulid.Make().String(), API: api, If: at, By: "tid:oid", RequestID: "request-1", At: when}
+	return store.Change{ID: newID(), API: api, If: at, By: "tid:oid", RequestID: "request-1", At: when}
 }
 
 // create makes a table with the permissions given.
