@@ -148,28 +148,18 @@ func Function(ctx context.Context, c aws.Config, name string) (doctor.FunctionFa
 const absent = "scopegate-doctor"
 
 // TryFlush asks API Gateway to flush an API that does not exist. The error is of
-// flush's classes: ErrElsewhere means that everything but the API is there.
+// flush's classes: ErrElsewhere means that everything but the API is there. (Of its
+// ARN region and id count, the partition does not.)
 func TryFlush(ctx context.Context, c aws.Config) error {
 	client, err := awsflush.NewClient(c, nil)
 	if err != nil {
 		return err
 	}
-	err = client.Flush(ctx, mapping.API{ARN: "arn:" + partition(c.Region) + ":execute-api:" + c.Region + ":000000000000:" + absent, Stage: "doctor"})
+	err = client.Flush(ctx, mapping.API{ARN: "arn:aws:execute-api:" + c.Region + ":000000000000:" + absent, Stage: "doctor"})
 	if err == nil {
 		return errors.New("API Gateway says that it has flushed an API that does not exist")
 	}
 	return err
-}
-
-// partition of a region (AWS: "Amazon Resource Names").
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	}
-	return "aws"
 }
 
 // SameRole reports whether a caller, as STS names him, has a role: the ARN of an
