@@ -52,7 +52,7 @@ Exit codes:
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&l.Callers, "callers", 1000, "tokens in use at the same time")
+	f.IntVar(&l.Callers, "callers", 200, "tokens in use at the same time")
 	f.DurationVar(&l.Every, "every", 10*time.Second, "time between two requests of a caller, on average")
 	f.IntVar(&l.Instances, "instances", 2, "warm instances of the authorizer")
 	f.DurationSliceVar(&gateways, "gateway-ttl", []time.Duration{0, time.Minute, 5 * time.Minute, time.Hour}, "TTL of API Gateway's authorizer cache, 0s to 1h")

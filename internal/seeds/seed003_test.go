@@ -171,8 +171,10 @@ func wherePoliciesDiffer(f *front) {
 	if len(statement) != 1 {
 		f.w.t.Fatalf("%s", got)
 	}
-	condition := statement[0].(map[string]any)["Condition"].(map[string]any)
-	end, err := time.Parse(time.RFC3339, condition["DateLessThan"].(map[string]any)["aws:CurrentTime"].(string))
+	condition, _ := statement[0].(map[string]any)["Condition"].(map[string]any)
+	before, _ := condition["DateLessThan"].(map[string]any)
+	text, _ := before["aws:CurrentTime"].(string)
+	end, err := time.Parse(time.RFC3339, text)
 	f.w.must(err)
 	if left := time.Until(end); left < 50*time.Minute || left > time.Hour+time.Minute {
 		f.w.t.Errorf("its Allow ends in %v, and the token in an hour", left)
