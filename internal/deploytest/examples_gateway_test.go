@@ -63,17 +63,20 @@ var ordersCalls = []exampleCall{
 
 var exampleCalls = map[string][]exampleCall{
 	"rest-token": append([]exampleCall{
+		{"a reader", "GET", "/orders/%65xport", 403}, // orders/export to whoever decodes it
 		{"the nightly export", "GET", "/orders/export", 200},
 		{"the nightly export", "GET", "/orders/7", 403},
 		{"a user with that role", "GET", "/orders/export", 403},
 	}, ordersCalls...),
 	"rest-request": append([]exampleCall{
+		{"a reader", "GET", "/orders/%65xport", 403},
 		{"an exporter", "GET", "/orders/export", 200},
 		{"an exporter", "GET", "/orders/7", 403},
 		{"a reader of files", "GET", "/files/7/invoice.pdf", 200},
 		{"a reader", "GET", "/files/7/invoice.pdf", 403},
 	}, ordersCalls...),
 	"http-api": append([]exampleCall{
+		{"a reader", "GET", "/orders/%65xport", 403},
 		{"the nightly export", "GET", "/orders/export", 200},
 		{"a user with that role", "GET", "/orders/export", 403},
 	}, ordersCalls...),
