@@ -24,7 +24,30 @@ type service struct {
 			}
 		} `yaml:"httpApi"`
 	}
-	Functions map[string]struct{ Events []map[string]yaml.Node }
+	Functions functions
+}
+
+type functions map[string]struct{ Events []map[string]yaml.Node }
+
+// UnmarshalYAML reads functions, or a list of them; other files that a list names
+// are left out.
+func (f *functions) UnmarshalYAML(node *yaml.Node) error {
+	type plain functions
+	all := plain{}
+	parts := []*yaml.Node{node}
+	if node.Kind == yaml.SequenceNode {
+		parts = node.Content
+	}
+	for _, part := range parts {
+		if part.Kind != yaml.MappingNode {
+			continue
+		}
+		if err := part.Decode(&all); err != nil {
+			return err
+		}
+	}
+	*f = functions(all)
+	return nil
 }
 
 // adminRoutes are the routes of the admin function's HTTP API, each with its
