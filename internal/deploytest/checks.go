@@ -66,8 +66,7 @@ func checkTable(template object) []error {
 	return f
 }
 
-// checkKept: what is kept of data and logs. Whatever holds data is retained or can
-// be made again.
+// checkLogs: nothing is kept for ever.
 func checkLogs(template object) []error {
 	var f faults
 	s := newStack(template, "aws")
@@ -332,8 +331,8 @@ func checkCallers(template object) []error {
 			f.add("%s: SourceArn %v: must be execute-api's of one region and account", r.id, p["SourceArn"])
 			continue
 		}
-		target := targetOf(p["FunctionName"])
-		if target = targetOf(r.properties["FunctionName"]); target == "AdminLambdaFunction" {
+		target := targetOf(r.properties["FunctionName"])
+		if target == "AdminLambdaFunction" {
 			f.want(r.id+": SourceArn's account", arn[4], account)
 			if strings.HasPrefix(arn[5], "*") {
 				f.add("%s: SourceArn %v: must name the admin API", r.id, p["SourceArn"])
@@ -358,8 +357,9 @@ func checkExports(template object) []error {
 	stage := ""
 	for _, name := range []string{"AuthorizerArn", "AuthorizerName", "AdminUrl", "TableName", "TableArn"} {
 		export, _ := Part(outputs, name, "Export", "Name").(string)
-		middle, ok := strings.CutSuffix(export, "-"+name)
-		if middle, ok = strings.CutPrefix(middle, "scopegate-"); !ok || middle == "" || stage != "" && middle != stage || !strings.HasSuffix(export, "-"+name) {
+		middle, ends := strings.CutSuffix(export, "-"+name)
+		middle, begins := strings.CutPrefix(middle, "scopegate-")
+		if !ends || !begins || middle == "" || stage != "" && middle != stage {
 			f.add("output %s: export %q: must be scopegate-{stage}-%s", name, export, name)
 			continue
 		}

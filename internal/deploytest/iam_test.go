@@ -25,7 +25,21 @@ import (
 func TestRolesAllowWhatTheFunctionsDoAndNothingElse(t *testing.T) {
 	template := Package(t, ".")
 	made := recorded(t, newStack(template, "aws"))
-	wantNone(t, checkLeast(template, "aws", made))
+	for _, partition := range []string{"aws", "aws-us-gov", "aws-cn"} {
+		wantNone(t, checkLeast(template, partition, in(partition, made)))
+	}
+}
+
+// in are the same calls in another partition.
+func in(partition string, made map[string][]call) map[string][]call {
+	all := map[string][]call{}
+	for function, calls := range made {
+		for _, c := range calls {
+			c.resource = strings.Replace(c.resource, "arn:aws:", "arn:"+partition+":", 1)
+			all[function] = append(all[function], c)
+		}
+	}
+	return all
 }
 
 // recorded are the calls of each function.
@@ -116,7 +130,14 @@ func (a httpAnswer) tag() string {
 	return ""
 }
 
+// useAdmin is all that the admin function may come to do.
 func useAdmin(t *testing.T, s *stack, r *recorder, tables string) {
+	useAdminAPI(t, s, r, tables)
+	useStore(t, tables)
+}
+
+// useAdminAPI is a session with the admin API, and the flushes that it leads to.
+func useAdminAPI(t *testing.T, s *stack, r *recorder, tables string) {
 	w := newWorld(t, s, tables)
 	c := client{w, w.admin(r.plane(t, s)), w.adminToken()}
 	for _, id := range []string{restID, httpID, webSocketID} {
@@ -138,6 +159,10 @@ func useAdmin(t *testing.T, s *stack, r *recorder, tables string) {
 		jobs = append(jobs, string(b))
 	}
 	c.flush(true, jobs...)
+}
+
+// useStore is every turn that a change can take.
+func useStore(t *testing.T, tables string) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		client, wire := dynamotest.WireClient(t, tables)
 		table := dynamotest.TableOn(t, dynamotest.Client(t))

@@ -3,13 +3,19 @@
 package deploytest
 
 import (
+	"path/filepath"
 	"testing"
 )
 
-// check finds what is wrong with a template of the root.
-type check struct {
-	name string
-	find func(object) []error
+// checkTemplate is everything that can be told from the template alone.
+func checkTemplate(template object) []error {
+	var errs []error
+	for _, find := range []func(object) []error{
+		checkProperties, checkReferences, checkRoles, checkTable, checkLogs, checkFunctions, checkQueue, checkAdminAPI, checkCallers, checkExports, checkPartitions,
+	} {
+		errs = append(errs, find(template)...)
+	}
+	return errs
 }
 
 func wantNone(t *testing.T, errs []error) {
@@ -19,9 +25,9 @@ func wantNone(t *testing.T, errs []error) {
 	}
 }
 
-// TestTypesAndPropertiesOfTheTemplateAreKnown, of the examples' too.
+// TestTypesAndPropertiesOfTheTemplatesAreKnown, of the examples' too.
 func TestTypesAndPropertiesOfTheTemplatesAreKnown(t *testing.T) {
-	for _, folder := range append(Examples(t), ".") {
+	for _, folder := range append(Examples(t), ".", filepath.Join("deploy", "probe")) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			template := Package(t, folder)
@@ -29,5 +35,9 @@ func TestTypesAndPropertiesOfTheTemplatesAreKnown(t *testing.T) {
 			wantNone(t, checkReferences(template))
 		})
 	}
-	wantNone(t, checkRoles(Package(t, ".")))
+}
+
+// TestTheTemplateIsAsItMustBe of a clean clone.
+func TestTheTemplateIsAsItMustBe(t *testing.T) {
+	wantNone(t, checkTemplate(Package(t, ".")))
 }
