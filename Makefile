@@ -29,13 +29,13 @@ help: ## This list
 dev: ## Start everything on this machine (Go alone)
 	$(GO) run ./cmd/scopegate dev
 
-test: lint build fuzz-short unit ## Everything that CI checks
+test: lint build fuzz-short unit verify-deploy ## Everything that CI checks
 
 lint: ## gofmt, go vet, staticcheck
 	@out=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
 	if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) vet ./... && $(GO) vet -tags deploy ./internal/deploytest/...
+	$(GO) tool staticcheck ./... && $(GO) tool staticcheck -tags deploy ./internal/deploytest/...
 
 build: $(addprefix build-,$(FUNCTIONS)) ## Every main, for this machine and for Lambda (linux/arm64)
 	$(GO) build -o $(BUILD)/ ./cmd/...

@@ -29,8 +29,8 @@ status=0
 said=$(scopegate migrate --stack "$stack" 2>&1) || status=$?
 if [[ $status -eq 0 ]]; then
 	echo "$said"
-elif [[ $said == *"there is no such stack"* ]]; then
-	echo "There is no stack $stack in $AWS_REGION yet."
+elif [[ $said == *"there is no such stack"* || $said == *"output TableName: must be given"* ]]; then
+	echo "There is no table of stack $stack in $AWS_REGION yet." # the latter: its first deployment failed
 else
 	echo "$said" >&2
 	echo "The table of $stack could not be brought up to date; nothing was deployed." >&2

@@ -33,10 +33,15 @@ func osls(t testing.TB, folder string, args ...string) *exec.Cmd {
 	root := Root(t)
 	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "node_modules", ".bin", "osls"), args...)
 	cmd.Dir = filepath.Join(root, folder)
-	cmd.Env = append(withoutAWS(os.Environ()),
-		"SLS_DEPRECATION_NOTIFICATION_MODE=error", "SLS_TELEMETRY_DISABLED=1", "SLS_TRACKING_DISABLED=1", "CI=1", "NO_COLOR=1",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+	cmd.Env = oslsEnv()
 	return cmd
+}
+
+// oslsEnv is the environment that osls has.
+func oslsEnv() []string {
+	return append(withoutAWS(os.Environ()),
+		"SLS_DEPRECATION_NOTIFICATION_MODE=error", "SLS_TELEMETRY_DISABLED=1", "SLS_TRACKING_DISABLED=1", "CI=1", "NO_COLOR=1",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "NODE_NO_WARNINGS=1")
 }
 
 // withoutAWS takes out what belongs to an account of whoever runs the tests.
