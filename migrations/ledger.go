@@ -4,70 +4,64 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"scopegate/internal/layout"
 )
+
+// item is one item of the table.
+type item = map[string]types.AttributeValue
 
 const (
-	partition  = "migrations"
-	stepPrefix = "step#"
+	byAttribute     = "by"
+	cursorAttribute = "cursor" // how far a step has come that works in parts
 )
 
-func stepKey(number int) string { return fmt.Sprintf("%s%04d", stepPrefix, number) }
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
-// ledger reads the numbers of the steps that a table has taken.
-func ledger(ctx context.Context, client ReadClient, table string) (map[int]bool, error) {
-	in := &dynamodb.QueryInput{
-		TableName:              &table,
-		ConsistentRead:         aws.Bool(true),
-		KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :step)"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":pk":   &types.AttributeValueMemberS{Value: partition},
-			":step": &types.AttributeValueMemberS{Value: stepPrefix},
-		},
+func textOf(v types.AttributeValue) string {
+	if s, ok := v.(*types.AttributeValueMemberS); ok {
+		return s.Value
 	}
-	done := map[int]bool{}
-	for {
-		out, err := client.Query(ctx, in)
-		if isNoTable(err) {
-			return nil, ErrNoTable
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read ledger: %w", err)
-		}
-		for _, it := range out.Items {
-			number, err := stepNumber(it["sk"])
-			if err != nil {
-				return nil, err
-			}
-			done[number] = true
-		}
-		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
-			return done, nil
-		}
-	}
+	return ""
 }
 
-func stepNumber(sk types.AttributeValue) (int, error) {
-	s, _ := sk.(*types.AttributeValueMemberS)
-	if s == nil {
-		return 0, fmt.Errorf("ledger: sort key: must be a string: %w", ErrMismatch)
+func key(sk string) item { return item{"pk": text(layout.Partition), "sk": text(sk)} }
+
+func stepKey(number int) item { return key(fmt.Sprintf("%s%04d", layout.StepPrefix, number)) }
+
+func stamp(t time.Time) types.AttributeValue { return text(t.UTC().Format(time.RFC3339)) }
+
+// Ledger reads the steps that a table has begun or taken, ErrNoTable if there is
+// no table.
+func Ledger(ctx context.Context, client ReadClient, table string) ([]layout.Entry, error) {
+	ledger, err := layout.Read(ctx, client, table)
+	if isNoTable(err) {
+		return nil, ErrNoTable
 	}
-	number, err := strconv.Atoi(strings.TrimPrefix(s.Value, stepPrefix))
-	if err != nil || number < 1 {
-		return 0, fmt.Errorf("ledger: item %q: must be a step: %w", s.Value, ErrMismatch)
-	}
-	return number, nil
+	return ledger, err
 }
 
-func newest(done map[int]bool) int {
+// done tells which steps are finished.
+func done(ledger []layout.Entry) map[int]bool {
+	taken := map[int]bool{}
+	for _, e := range ledger {
+		taken[e.Number] = e.Done
+	}
+	return taken
+}
+
+// version is the number of the newest step that a table has finished.
+func version(ledger []layout.Entry) int {
 	n := 0
-	for number := range done {
-		n = max(n, number)
+	for _, e := range ledger {
+		if e.Done {
+			n = max(n, e.Number)
+		}
 	}
 	return n
 }
@@ -75,4 +69,13 @@ func newest(done map[int]bool) int {
 func isNoTable(err error) bool {
 	var missing *types.ResourceNotFoundException
 	return errors.As(err, &missing)
+}
+
+// get reads one item of the ledger, nil if it is not there.
+func (r *run) get(ctx context.Context, k item) (item, error) {
+	out, err := r.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &r.table, Key: k, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, err
+	}
+	return out.Item, nil
 }

@@ -15,7 +15,7 @@ import (
 
 // exists reports whether the table is there, waiting until it is ready to use:
 // another run may be making it.
-func (r run) exists(ctx context.Context) (bool, error) {
+func (r *run) exists(ctx context.Context) (bool, error) {
 	for {
 		table, err := r.describe(ctx)
 		if isNoTable(err) {
@@ -31,13 +31,13 @@ func (r run) exists(ctx context.Context) (bool, error) {
 		default:
 			return false, fmt.Errorf("table is %s: %w", table.TableStatus, ErrMismatch)
 		}
-		if err := wait(ctx, time.Second); err != nil {
+		if err := r.o.sleep(ctx, time.Second); err != nil {
 			return false, fmt.Errorf("wait for the table: %w", err)
 		}
 	}
 }
 
-func (r run) describe(ctx context.Context) (*types.TableDescription, error) {
+func (r *run) describe(ctx context.Context) (*types.TableDescription, error) {
 	out, err := r.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &r.table})
 	if err != nil {
 		return nil, fmt.Errorf("describe table: %w", err)
@@ -47,11 +47,11 @@ func (r run) describe(ctx context.Context) (*types.TableDescription, error) {
 
 // create makes the table: on demand, two string keys. Another run that was
 // quicker is as good.
-func (r run) create(ctx context.Context, o Options) error {
+func (r *run) create(ctx context.Context) error {
 	_, err := r.client.CreateTable(ctx, &dynamodb.CreateTableInput{
 		TableName:                 &r.table,
 		BillingMode:               types.BillingModePayPerRequest,
-		DeletionProtectionEnabled: aws.Bool(o.Protect),
+		DeletionProtectionEnabled: aws.Bool(r.o.Protect),
 		AttributeDefinitions: []types.AttributeDefinition{
 			{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS},
 			{AttributeName: aws.String("sk"), AttributeType: types.ScalarAttributeTypeS},
@@ -64,7 +64,7 @@ func (r run) create(ctx context.Context, o Options) error {
 	}
 	exists, err := r.exists(ctx)
 	for err == nil && !exists { // DescribeTable is eventually consistent
-		if err = wait(ctx, time.Second); err == nil {
+		if err = r.o.sleep(ctx, time.Second); err == nil {
 			exists, err = r.exists(ctx)
 		}
 	}
@@ -78,8 +78,10 @@ func keys() []types.KeySchemaElement {
 	}
 }
 
-// checkKeys is step 1: the table has the keys that the store uses.
-func checkKeys(ctx context.Context, r run) error {
+// checkKeys is step 1: the table has the keys that the store uses, and is ours.
+func checkKeys(ctx context.Context, w *work) error { return w.checkKeys(ctx) }
+
+func (r *run) checkKeys(ctx context.Context) error {
 	table, err := r.describe(ctx)
 	if err != nil {
 		return err
@@ -104,7 +106,7 @@ var partitions = []string{"meta#", "api#", "audit#", "auditparts#", "generations
 
 // checkOwn looks at a few items: pk and sk are the usual keys of other people's
 // tables too, and the next step would have DynamoDB remove their items.
-func (r run) checkOwn(ctx context.Context) error {
+func (r *run) checkOwn(ctx context.Context) error {
 	const few = 25
 	out, err := r.client.Scan(ctx, &dynamodb.ScanInput{
 		TableName: &r.table, Limit: aws.Int32(few), ConsistentRead: aws.Bool(true), ProjectionExpression: aws.String("pk"),
@@ -125,7 +127,7 @@ func (r run) checkOwn(ctx context.Context) error {
 // enableTTL is step 2: DynamoDB removes items whose time is past. Where it is
 // already on, as a template may have set it, there is nothing to do; by another
 // attribute it would remove what it must not.
-func enableTTL(ctx context.Context, r run) error {
+func enableTTL(ctx context.Context, r *work) error {
 	out, err := r.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &r.table})
 	if err != nil {
 		return fmt.Errorf("describe time to live: %w", err)
@@ -153,7 +155,7 @@ func enableTTL(ctx context.Context, r run) error {
 
 // ttlIsOn reports whether another run, or a request sent twice, was quicker:
 // DynamoDB refuses to switch on what is on.
-func (r run) ttlIsOn(ctx context.Context) bool {
+func (r *run) ttlIsOn(ctx context.Context) bool {
 	out, err := r.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &r.table})
 	if err != nil || out.TimeToLiveDescription == nil {
 		return false

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"scopegate/internal/layout"
 	"scopegate/mapping"
 	"scopegate/store"
 )
@@ -33,7 +34,7 @@ var _ store.Store = (*Store)(nil)
 
 // New keeps tables in the DynamoDB table named, which package migrations makes.
 func New(client Client, table string) *Store {
-	return &Store{Reader: Reader{client: client, table: table, stamps: true}, client: client}
+	return &Store{Reader: Reader{client: client, table: table, stamps: true, code: layout.Current}, client: client}
 }
 
 // Close releases what Open made; a client that was given to New stays as it is.
@@ -119,6 +120,11 @@ func (s *Store) prepare(ctx context.Context, c store.Change) (transaction, error
 	answer, found, err := s.lookup(ctx, c)
 	if err != nil || found {
 		return transaction{answered: found, answer: answer}, err
+	}
+	if h.Deleted { // else it is asked along with the items
+		if err := s.fits(ctx); err != nil {
+			return transaction{}, err
+		}
 	}
 	var before store.Snapshot
 	var items []item

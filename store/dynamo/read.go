@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"scopegate/internal/layout"
 	"scopegate/mapping"
 	"scopegate/store"
 )
@@ -27,12 +29,13 @@ type ReadClient interface {
 type Reader struct {
 	client ReadClient
 	table  string
-	stamps bool // whether Load gives them: authorizers have no use for them
+	stamps bool        // whether Load gives them: authorizers have no use for them
+	code   layout.Code // what this program can read
 }
 
 // NewReader reads from the DynamoDB table named, stamps left out.
 func NewReader(client ReadClient, table string) *Reader {
-	return &Reader{client: client, table: table}
+	return &Reader{client: client, table: table, code: layout.Current}
 }
 
 // maxLoads is how often a load starts over because the table moved on
@@ -71,7 +74,7 @@ func (r *Reader) Load(ctx context.Context, api mapping.API) (store.Snapshot, err
 
 // APIs is store.Store's APIs.
 func (r *Reader) APIs(ctx context.Context) ([]mapping.API, error) {
-	items, err := r.query(ctx, &dynamodb.QueryInput{}, apisPK, 0)
+	items, err := r.fitting(ctx, &dynamodb.QueryInput{}, apisPK)
 	if err != nil {
 		return nil, wrap(err, "read list of APIs")
 	}
@@ -123,6 +126,9 @@ func (r *Reader) head(ctx context.Context, api mapping.API) (head, error) {
 		return head{}, wrap(err, "read head of table of %s", api)
 	}
 	h, err := decodeHead(api, it)
+	if err != nil { // a later layout's, perhaps: that says more
+		err = cmp.Or(r.fits(ctx), err)
+	}
 	return h, wrap(err, "read head of table of %s", api)
 }
 
@@ -133,7 +139,12 @@ func (r *Reader) live(ctx context.Context, api mapping.API) (head, error) {
 	}
 	h, err := r.head(ctx, api)
 	if err == nil && h.Deleted {
-		err = fmt.Errorf("table of %s: %w", api, store.ErrNotFound)
+		// Not there, or not where this code looks for it: the latter is a failure,
+		// and must not come out as an API that nobody may call.
+		if err = r.fits(ctx); err == nil {
+			err = store.ErrNotFound
+		}
+		err = fmt.Errorf("table of %s: %w", api, err)
 	}
 	return h, err
 }
@@ -145,7 +156,7 @@ func (r *Reader) itemsAt(ctx context.Context, h head) (store.Snapshot, []item, e
 		return store.Snapshot{}, nil, nil
 	}
 	api := h.meta().API
-	items, err := r.query(ctx, &dynamodb.QueryInput{}, itemsPK(api, h.Generation), 0)
+	items, err := r.fitting(ctx, &dynamodb.QueryInput{}, itemsPK(api, h.Generation))
 	if err != nil {
 		return store.Snapshot{}, nil, err
 	}

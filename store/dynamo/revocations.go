@@ -70,14 +70,17 @@ func (r *Reader) Revocations(ctx context.Context) (store.Revocations, error) {
 
 func (r *Reader) revocationsOnce(ctx context.Context) (store.Revocations, error) {
 	h, err := r.revocationsHead(ctx)
-	if err != nil || h.Number == 0 {
+	if err != nil {
 		return store.Revocations{}, err
+	}
+	if h.Number == 0 { // none, or none where this code looks for them
+		return store.Revocations{}, r.fits(ctx)
 	}
 	in := &dynamodb.QueryInput{
 		KeyConditionExpression:    aws.String("pk = :pk AND begins_with(sk, :principal)"),
 		ExpressionAttributeValues: item{":principal": text(principalPrefix)},
 	}
-	items, err := r.query(ctx, in, revocationsPK, 0)
+	items, err := r.fitting(ctx, in, revocationsPK)
 	if err != nil {
 		return store.Revocations{}, err
 	}

@@ -73,6 +73,9 @@ func (s *Store) prepareRevocation(ctx context.Context, c store.RevocationChange)
 	if err != nil || found {
 		return revocation{answered: found, answer: answer}, err
 	}
+	if err := s.fits(ctx); err != nil {
+		return revocation{}, err
+	}
 	was, err := s.revocationOf(ctx, c.Principal())
 	if err != nil {
 		return revocation{}, err
