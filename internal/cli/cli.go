@@ -130,6 +130,8 @@ func exitCode(err error) int {
 		return Usage
 	case errors.Is(err, store.ErrInvalid), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrConflict):
 		return Negative
+	case errors.Is(err, migrations.ErrAhead), errors.Is(err, migrations.ErrBehind): // no outage: it will be so the next time
+		return Negative
 	case errors.Is(err, errRan):
 		return Failed
 	}
