@@ -50,7 +50,7 @@ func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 		module + "/store/storetest", module + "/internal/idp", module + "/internal/cli", module + "/internal/dev",
 		module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/leaktest", module + "/internal/tabletest", module + "/internal/lint", module + "/internal/plan", module + "/internal/openapi", module + "/internal/reasons", module + "/bench",
 		module + "/functions/admin", module + "/internal/adminwiring", module + "/internal/lambdaproxy", module + "/internal/flush",
-		module + "/internal/callerarn", module + "/internal/openapi", module + "/internal/plan", module + "/internal/stack",
+		module + "/internal/callerarn", module + "/internal/openapi", module + "/internal/plan", module + "/internal/stack", module + "/internal/doctor", module + "/internal/probe",
 		"github.com/aws/aws-sdk-go-v2/service/apigateway", "github.com/aws/aws-sdk-go-v2/service/apigatewayv2", "github.com/aws/aws-sdk-go-v2/service/sqs",
 		"github.com/goccy", "github.com/oasdiff", "github.com/santhosh-tekuri",
 		"github.com/danielgtaylor", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/getkin",
@@ -98,7 +98,7 @@ func TestTheAdminFunctionStaysLean(t *testing.T) {
 	forbidden := []string{
 		module + "/cmd", module + "/gateway", module + "/migrations", module + "/store/bolt", module + "/store/storetest",
 		module + "/internal/cli", module + "/internal/dev", module + "/internal/lambdaruntime", module + "/internal/dynamotest", module + "/internal/leaktest", module + "/internal/tabletest",
-		module + "/internal/callerarn", module + "/internal/stack", module + "/bench", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/golang-jwt", "testing",
+		module + "/internal/callerarn", module + "/internal/stack", module + "/internal/doctor", module + "/internal/probe", module + "/bench", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/golang-jwt", "testing",
 	}
 	for _, pkg := range links(t, "functions/admin") {
 		for _, f := range forbidden {

@@ -37,14 +37,14 @@ func (p *prober) try(ctx context.Context, trials ...trial) (seen string, wrong *
 // tried makes a question of trials, where any that does not come out as wanted is a
 // finding with one consequence.
 func tried(check, expected, about, consequence, change string, trials func() []trial) question {
-	return question{check: check, expected: always(expected), about: about,
-		ask: func(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+	return question{check: check, expected: always(expected), about: about, consequence: consequence, change: change,
+		ask: func(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 			seen, wrong, err := p.try(ctx, trials()...)
 			switch {
 			case err != nil:
 				return failed(err), nil
 			case wrong != nil:
-				return found(seen, consequence, change), nil
+				return q.otherwise(seen), nil
 			}
 			return fine(seen), nil
 		}}
@@ -95,12 +95,14 @@ func policyQuestions() []question {
 			}),
 		{
 			check: "not-resource", expected: always("a Deny with NotResource denies everything else"),
-			about: "POLICY_EXPLICIT_DENY=on rests on it [unproven]", ask: askNotResource,
+			about:       "POLICY_EXPLICIT_DENY=on rests on it [unproven]",
+			consequence: "with POLICY_EXPLICIT_DENY=on policies do not mean what they say",
+			change:      "POLICY_EXPLICIT_DENY=off, its default", harmless: true, ask: askNotResource,
 		},
 	}
 }
 
-func askNotResource(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+func askNotResource(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 	but := deny("GET/probe/a")
 	but.Not = true
 	seen, wrong, err := p.try(ctx,
@@ -110,7 +112,7 @@ func askNotResource(ctx context.Context, p *prober) (verdict, func(context.Conte
 	case err != nil:
 		return failed(err), nil
 	case wrong != nil:
-		return noted(seen, "with POLICY_EXPLICIT_DENY=on policies do not mean what they say", "POLICY_EXPLICIT_DENY=off, its default"), nil
+		return q.otherwise(seen), nil
 	}
 	return fine(seen), nil
 }

@@ -13,11 +13,15 @@ func refusalQuestions() []question {
 	return []question{
 		{
 			check: "401", expected: always("the error Unauthorized is answered with 401"),
-			about: "not confirmed for HTTP APIs [U]", ask: ask401,
+			about:       "not confirmed for HTTP APIs [U]",
+			consequence: "clients whose token is refused do not learn that they need another one",
+			change:      "INVALID_TOKEN=deny (403), or on REST APIs a gateway response that says 401", ask: ask401,
 		},
 		{
 			check: "500", expected: always("any other error is answered with 500"),
-			about: "an outage never looks like a refusal [D,U]", ask: ask500,
+			about:       "an outage never looks like a refusal [D,U]",
+			consequence: "an outage of the authorizer looks like a refusal, and clients give up",
+			change:      "on REST APIs a gateway response for AUTHORIZER_FAILURE with the status 500", ask: ask500,
 		},
 		{
 			check: "403-body", expected: func(isHTTP bool) string {
@@ -27,12 +31,13 @@ func refusalQuestions() []question {
 				}
 				return fmt.Sprintf("403 with %s: %s", key, accessDenied+withDeny)
 			},
-			about: "bodies as users report them [U]", ask: ask403Body,
+			about:       "bodies as users report them [U]",
+			consequence: "clients and logs that look for the words see others than on this machine", change: "none", harmless: true, ask: ask403Body,
 		},
 	}
 }
 
-func ask401(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+func ask401(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 	a, err := p.get(ctx, asking(probe.Unauthorized), "/probe/401")
 	switch {
 	case err != nil:
@@ -40,10 +45,10 @@ func ask401(ctx context.Context, p *prober) (verdict, func(context.Context) verd
 	case a.status == http.StatusUnauthorized:
 		return fine(a.String()), nil
 	}
-	return found(a.String(), "clients whose token is refused do not learn that they need another one", "INVALID_TOKEN=deny (403), or a gateway response that says 401"), nil
+	return q.otherwise(a.String()), nil
 }
 
-func ask500(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+func ask500(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 	a, err := p.get(ctx, asking(probe.Error), "/probe/500")
 	switch {
 	case err != nil:
@@ -53,8 +58,7 @@ func ask500(ctx context.Context, p *prober) (verdict, func(context.Context) verd
 	case a.status > http.StatusInternalServerError:
 		return noted(a.String(), "an outage looks like one, by another status", "none"), nil
 	}
-	return found(a.String(), "an outage of the authorizer looks like a refusal, and clients give up",
-		"a gateway response for AUTHORIZER_FAILURE with the status 500"), nil
+	return q.otherwise(a.String()), nil
 }
 
 // Messages of API Gateway's 403 as users report them.
@@ -63,7 +67,7 @@ const (
 	withDeny     = " with an explicit deny"
 )
 
-func ask403Body(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+func ask403Body(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 	a, err := p.get(ctx, asking(probe.DenyAll), "/probe/403")
 	want := "Message"
 	if p.IsHTTP {
@@ -75,7 +79,7 @@ func ask403Body(ctx context.Context, p *prober) (verdict, func(context.Context) 
 	case a.status != http.StatusForbidden:
 		return found(a.String(), "a policy that denies everything does not deny", "do not attach this API"), nil
 	case a.key != want || a.message != accessDenied+withDeny:
-		return noted(fmt.Sprintf("%d with %s: %s", a.status, a.key, a.message), "clients and logs that look for the words see others than on this machine", "none"), nil
+		return q.otherwise(fmt.Sprintf("%d with %s: %s", a.status, a.key, a.message)), nil
 	}
 	return fine("as users report it"), nil
 }
@@ -92,11 +96,12 @@ const budget = 8192 // of a whole answer, documented for WebSocket APIs
 func sizeQuestions() []question {
 	return []question{{
 		check: "answer-size", expected: always("an answer of 8192 bytes is taken, a longer one is not"),
-		about: "8 KB documented for WebSocket, users report both for REST [D,U]", ask: askSize,
+		about:       "8 KB documented for WebSocket, users report both for REST [D,U]",
+		consequence: "larger policies fail their callers' calls (500), or could be allowed", change: "POLICY_MAX_BYTES: what is taken", ask: askSize,
 	}}
 }
 
-func askSize(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+func askSize(ctx context.Context, p *prober, _ question) (verdict, func(context.Context) verdict) {
 	took, err := p.takes(ctx, budget)
 	if err != nil {
 		return failed(err), nil

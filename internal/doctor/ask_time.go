@@ -20,52 +20,47 @@ func cacheQuestions() []question {
 	return []question{
 		{
 			check: "cache", expected: always("a token's second request is answered from the cache, on another route too"),
-			about: "is an answer kept, for every method and path [D,U]",
-			ask: func(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
-				return p.askCache(ctx), nil
-			},
+			about:       "is an answer kept, for every method and path [D,U]",
+			consequence: "every request costs a call of the authorizer; where the TTL of this API is not 0, questions about cached policies may stay open",
+			change:      ttlSetting + ": above 0", harmless: true, ask: askCache,
 		},
 		{
 			check: "errors-cached", expected: always("an authorizer's error is not kept"),
-			about: "is an error kept [U]",
-			ask: func(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
-				return p.askKept(ctx, probe.Error, "an outage of a second refuses its callers for as long as the TTL",
-					ttlSetting+": shorter")
-			},
+			about:       "is an error kept [U]",
+			consequence: "an outage of a second refuses its callers for as long as the TTL", change: ttlSetting + ": shorter",
+			ask: askKept(probe.Error),
 		},
 		{
 			check: "401-cached", expected: always("a 401 is not kept"),
-			about: "is a 401 kept [U]",
-			ask: func(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
-				return p.askKept(ctx, probe.Unauthorized, "a token that becomes valid in a moment is refused for as long as the TTL",
-					ttlSetting+": shorter")
-			},
+			about:       "is a 401 kept [U]",
+			consequence: "a token that becomes valid in a moment is refused for as long as the TTL", change: ttlSetting + ": shorter",
+			ask: askKept(probe.Unauthorized),
 		},
 		{
 			check: "deny-cached", expected: always("a policy that denies is kept"),
-			about: "is a deny kept [U]",
-			ask:   askDenyKept,
+			about:       "is a deny kept [U]",
+			consequence: "denied callers cost a call of the authorizer each time, and a grant counts for them at once",
+			change:      "none: Scopegate is right either way", harmless: true, ask: askDenyKept,
 		},
 	}
 }
 
-func (p *prober) askCache(ctx context.Context) verdict {
+func askCache(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 	with := plan(allow("*"))
 	first, err := p.get(ctx, with, "/probe/a")
 	if err != nil {
-		return failed(err)
+		return failed(err), nil
 	}
 	second, err := p.get(ctx, with, "/probe/b")
 	switch {
 	case err != nil:
-		return failed(err)
+		return failed(err), nil
 	case first.status != http.StatusOK || second.status != http.StatusOK:
-		return failed(fmt.Errorf("the answers are %s and %s", first, second))
+		return failed(fmt.Errorf("the answers are %s and %s", first, second)), nil
 	case first.call != second.call:
-		return noted("the authorizer was asked again", "every request costs a call of the authorizer; where the TTL of this API is not 0, questions about cached policies may stay open",
-			ttlSetting+": above 0")
+		return q.otherwise("the authorizer was asked again"), nil
 	}
-	return fine("one call of the authorizer answered both")
+	return fine("one call of the authorizer answered both"), nil
 }
 
 // switching is a plan that gives one answer for span, and then allows everything.
@@ -76,28 +71,30 @@ func (p *prober) switching(first probe.Answer) probe.Plan {
 }
 
 // askKept asks for a failure, and once more when the function would allow.
-func (p *prober) askKept(ctx context.Context, first probe.Answer, consequence, change string) (verdict, func(context.Context) verdict) {
-	with := p.switching(first)
-	before, err := p.get(ctx, with, "/probe/kept")
-	if err != nil {
-		return failed(err), nil
-	}
-	if before.status == http.StatusOK {
-		return failed(fmt.Errorf("the first answer is %s, the probe's clock cannot be told", before)), nil
-	}
-	return verdict{}, func(ctx context.Context) verdict {
-		after, err := p.get(ctx, with, "/probe/kept")
-		switch {
-		case err != nil:
-			return failed(err)
-		case after.status == http.StatusOK:
-			return fine(fmt.Sprintf("%d, then 200", before.status))
+func askKept(first probe.Answer) func(context.Context, *prober, question) (verdict, func(context.Context) verdict) {
+	return func(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
+		with := p.switching(first)
+		before, err := p.get(ctx, with, "/probe/kept")
+		if err != nil {
+			return failed(err), nil
 		}
-		return found(fmt.Sprintf("%d, and %s when the authorizer would allow", before.status, after), consequence, change)
+		if before.status == http.StatusOK {
+			return failed(fmt.Errorf("the first answer is %s, the probe's clock cannot be told", before)), nil
+		}
+		return verdict{}, func(ctx context.Context) verdict {
+			after, err := p.get(ctx, with, "/probe/kept")
+			switch {
+			case err != nil:
+				return failed(err)
+			case after.status == http.StatusOK:
+				return fine(fmt.Sprintf("%d, then 200", before.status))
+			}
+			return q.otherwise(fmt.Sprintf("%d, and %s when the authorizer would allow", before.status, after))
+		}
 	}
 }
 
-func askDenyKept(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+func askDenyKept(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 	with := p.switching(probe.DenyAll)
 	before, err := p.get(ctx, with, "/probe/kept")
 	if err != nil {
@@ -112,7 +109,7 @@ func askDenyKept(ctx context.Context, p *prober) (verdict, func(context.Context)
 		case err != nil:
 			return failed(err)
 		case after.status == http.StatusOK:
-			return noted("403, then 200", "denied callers cost a call of the authorizer each time, and a grant counts for them at once", "none: Scopegate is right either way")
+			return q.otherwise("403, then 200")
 		}
 		return fine("403, and 403 when the authorizer would allow")
 	}
@@ -122,18 +119,20 @@ func timeQuestions() []question {
 	return []question{
 		{
 			check: "date-allow", expected: always("an Allow with DateLessThan aws:CurrentTime ends at its time, in a cached policy too"),
-			about: "is a date condition judged anew on a cache hit [nobody has published a proof]",
-			ask:   askDateAllow,
+			about:       "is a date condition judged anew on a cache hit [nobody has published a proof]",
+			consequence: "a cached policy outlives its token and permissions with expiresAt, for as long as the TTL",
+			change:      ttlSetting + ": as short as that may be; POLICY_EXPIRY=off saves the conditions' bytes", ask: askDateAllow,
 		},
 		{
 			check: "date-deny", expected: always("a Deny with DateGreaterThanEquals aws:CurrentTime begins at its time, in a cached policy too"),
-			about: "the same of what stands for permissions with expiresAt",
-			ask:   askDateDeny,
+			about:       "the same of what stands for permissions with expiresAt",
+			consequence: "what a permission with expiresAt opened stays open for as long as the TTL",
+			change:      ttlSetting + ": as short as that may be", ask: askDateDeny,
 		},
 	}
 }
 
-func askDateAllow(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+func askDateAllow(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 	ending := allow("*")
 	ending.Until = span
 	with := plan(ending)
@@ -152,8 +151,7 @@ func askDateAllow(ctx context.Context, p *prober) (verdict, func(context.Context
 		case after.status == http.StatusForbidden:
 			return fine("200, then " + after.String())
 		case after.status == http.StatusOK && after.call == before.call:
-			return found("200 after its time, from the cached policy", "a cached policy outlives its token and permissions with expiresAt, for as long as the TTL",
-				ttlSetting+": as short as that may be; POLICY_EXPIRY=off saves the conditions' bytes")
+			return q.otherwise("200 after its time, from the cached policy")
 		case after.status == http.StatusOK:
 			return failed(errNotCached)
 		}
@@ -161,7 +159,7 @@ func askDateAllow(ctx context.Context, p *prober) (verdict, func(context.Context
 	}
 }
 
-func askDateDeny(ctx context.Context, p *prober) (verdict, func(context.Context) verdict) {
+func askDateDeny(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 	beginning := deny("GET/probe/date")
 	beginning.From = span
 	with := plan(allow("*"), beginning)
@@ -181,7 +179,7 @@ func askDateDeny(ctx context.Context, p *prober) (verdict, func(context.Context)
 		case after.status == http.StatusForbidden:
 			return fine("200, then " + after.String())
 		case after.status == http.StatusOK && after.call == before.call:
-			return found("200 after its time, from the cached policy", "what a permission with expiresAt opened stays open for as long as the TTL", ttlSetting+": as short as that may be")
+			return q.otherwise("200 after its time, from the cached policy")
 		case after.status == http.StatusOK:
 			return failed(errNotCached)
 		}

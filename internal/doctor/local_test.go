@@ -3,12 +3,11 @@ package doctor_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"scopegate/internal/doctor"
+	"scopegate/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 // TestTheLocalGatewayAnswersAsExpected: every question is asked, and answered as the
 // row says.

@@ -21,8 +21,20 @@ type question struct {
 	check    string
 	about    string // what is asked, with the source's mark: [D]ocumented, [U]sers report, [I]nferred
 	expected func(isHTTP bool) string
-	only     func(isHTTP bool) bool // nil: of both kinds of APIs
-	ask      func(ctx context.Context, p *prober) (now verdict, later func(context.Context) verdict)
+	// consequence is what follows where it is otherwise, in the way that is likeliest,
+	// and change the setting that answers it. harmless says that nothing depends on it.
+	consequence, change string
+	harmless            bool
+	only                func(isHTTP bool) bool // nil: of both kinds of APIs
+	ask                 func(ctx context.Context, p *prober, q question) (now verdict, later func(context.Context) verdict)
+}
+
+// otherwise is the verdict on what is not as expected.
+func (q question) otherwise(seen string) verdict {
+	if q.harmless {
+		return noted(seen, q.consequence, q.change)
+	}
+	return found(seen, q.consequence, q.change)
 }
 
 func (q question) row(v verdict, part string, isHTTP bool) Row {
@@ -64,7 +76,7 @@ func Probe(ctx context.Context, t Target) ([]Row, error) {
 		if q.only != nil && !q.only(t.IsHTTP) {
 			continue
 		}
-		v, later := q.ask(ctx, p)
+		v, later := q.ask(ctx, p, q)
 		if later != nil {
 			waiting = append(waiting, open{len(rows), q, later})
 		}
@@ -82,12 +94,12 @@ func Probe(ctx context.Context, t Target) ([]Row, error) {
 }
 
 // NotProbed are the same rows for an API that is not asked. why says so, and what
-// to do.
+// to do. Their consequence and change are what would follow.
 func NotProbed(part string, isHTTP bool, why string) []Row {
 	var rows []Row
 	for _, q := range questions() {
 		if q.only == nil || q.only(isHTTP) {
-			rows = append(rows, q.row(verdict{status: NotRun, seen: why}, part, isHTTP))
+			rows = append(rows, q.row(verdict{NotRun, why, "if it is otherwise: " + q.consequence, q.change}, part, isHTTP))
 		}
 	}
 	return rows

@@ -55,7 +55,8 @@ func TestAnAPIThatBehavesDifferentlyIsFound(t *testing.T) {
 			}
 			return raw
 		}}, "trailing-slash", doctor.Note, "none", ""},
-		"REST decodes":          {&other{arnOf: decoded}, "encoded-slash", doctor.Note, "none", "encoded-letter encoded-twice"},
+		"REST decodes":          {&other{arnOf: decoded}, "encoded-slash", doctor.Finding, "REQUEST", "encoded-letter encoded-twice"},
+		"HTTP does not, slash":  {&other{isHTTP: true, stage: "$default", arnOf: func(raw string) string { return raw }}, "encoded-slash", doctor.Note, "none: Scopegate", "encoded-letter encoded-twice"},
 		"HTTP does not":         {&other{isHTTP: true, stage: "$default", arnOf: func(raw string) string { return raw }}, "encoded-letter", doctor.Note, "none", "encoded-slash encoded-twice"},
 		"decoded twice":         {&other{arnOf: func(raw string) string { return strings.ReplaceAll(raw, "%25", "%") }}, "encoded-twice", doctor.Note, "none", ""},
 		"slashes are merged":    {&other{arnOf: func(raw string) string { return strings.ReplaceAll(raw, "//", "/") }}, "double-slash", doctor.Note, "none", ""},
@@ -64,7 +65,7 @@ func TestAnAPIThatBehavesDifferentlyIsFound(t *testing.T) {
 		"* is escaped":          {&other{arnOf: func(raw string) string { return strings.ReplaceAll(raw, "*", "%2A") }}, "star-in-path", doctor.Note, "none", ""},
 		"the root has no slash": {&other{arnOf: func(raw string) string { return map[bool]string{true: "", false: raw}[raw == "/"] }}, "root", doctor.Finding, "no route at the root", ""},
 		"the root is refused":   {&other{refuses: func(p string) int { return map[bool]int{true: 403}[p == "/"] }}, "root", doctor.Finding, "no route at the root", ""},
-		"another default stage": {&other{isHTTP: true, stage: "default"}, "default-stage", doctor.Finding, "register the API's table for the stage default", ""},
+		"another default stage": {&other{isHTTP: true, stage: "default"}, "default-stage", doctor.Finding, "register the API's table for the stage that is seen", ""},
 		"401 becomes 500":       {&other{on401: 500}, "401", doctor.Finding, "INVALID_TOKEN=deny", ""},
 		"500 becomes 403":       {&other{onError: 403}, "500", doctor.Finding, "AUTHORIZER_FAILURE", ""},
 		"500 becomes 502":       {&other{onError: 502}, "500", doctor.Note, "none", ""},

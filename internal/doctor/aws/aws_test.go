@@ -17,14 +17,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"scopegate/internal/doctor"
 	awsdoctor "scopegate/internal/doctor/aws"
 	"scopegate/internal/flush"
+	"scopegate/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 
 // fakeTable answers as DynamoDB does.
 type fakeTable struct {
