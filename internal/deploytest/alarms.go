@@ -137,7 +137,7 @@ var watched = map[string][]string{
 // names are those that the alarms of each of watched are by.
 func (s *stack) names() (map[string]string, error) {
 	all := map[string]string{}
-	for _, function := range []string{"authorizer", "admin"} {
+	for _, function := range append(s.authorizers(), "admin") {
 		r, err := s.function(function)
 		if err != nil {
 			return nil, err
@@ -179,7 +179,8 @@ func checkAlarms(template object, healthy, broken []datum) []error {
 	if err != nil {
 		return append(f, err)
 	}
-	for who, metrics := range watched {
+	for who := range names {
+		metrics := watched[strings.TrimSuffix(who, "Simple")]
 		for _, metric := range metrics {
 			found := slices.ContainsFunc(alarms, func(a alarm) bool {
 				return a.namespace+" "+a.metric == metric && slices.Contains(slices.Collect(maps.Values(a.dimensions)), names[who])
@@ -191,7 +192,7 @@ func checkAlarms(template object, healthy, broken []datum) []error {
 	}
 	for _, a := range alarms {
 		// Lambda counts every 401 as an error: anybody could ring that.
-		if a.namespace+" "+a.metric == "AWS/Lambda Errors" && a.dimensions["FunctionName"] == names["authorizer"] {
+		if a.namespace+" "+a.metric == "AWS/Lambda Errors" && a.dimensions["FunctionName"] != names["admin"] {
 			f.add("%s: must not be on the authorizer's Errors, a refused token is one", a.id)
 		}
 	}

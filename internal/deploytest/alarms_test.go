@@ -4,6 +4,7 @@ package deploytest
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -96,15 +97,48 @@ func (w *world) breakAdmin() (healthy, broken []datum) {
 // log lines of the very code measure.
 func TestAlarmsRingWhenSomethingIsWrong(t *testing.T) {
 	template := Package(t, ".")
-	healthy, broken := measured(t, newStack(template, "aws"))
+	s := newStack(template, "aws")
+	healthy, broken := measured(t, s)
 	wantNone(t, checkAlarms(template, healthy, broken))
 	wantNone(t, checkDashboard(template, append(healthy, broken...)))
+	every := everything(t)
+	names, err := newStack(every, "aws").names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var renamed [2][]datum // the second authorizer is the same program
+	for i, data := range [][]datum{healthy, broken} {
+		for _, d := range data {
+			renamed[i] = append(renamed[i], s.sameProgram(d, names)...)
+		}
+	}
+	wantNone(t, checkAlarms(every, renamed[0], renamed[1]))
+	wantNone(t, checkDashboard(every, append(renamed[0], renamed[1]...)))
 	for _, c := range alarmFaults {
 		t.Run(c.name, func(t *testing.T) {
 			spoiled := c.spoil(t, template)
 			found(t, c.says, append(checkAlarms(spoiled, healthy, broken), checkDashboard(spoiled, append(healthy, broken...))...))
 		})
 	}
+}
+
+// sameProgram is what the functions of another stack, by their names, measure where
+// those of s measure d.
+func (s *stack) sameProgram(d datum, names map[string]string) []datum {
+	own, err := s.names()
+	if err != nil {
+		return nil
+	}
+	var all []datum
+	for who, name := range names {
+		if own[strings.TrimSuffix(who, "Simple")] == d.dimensions["function"] {
+			to := d
+			to.dimensions = maps.Clone(d.dimensions)
+			to.dimensions["function"] = name
+			all = append(all, to)
+		}
+	}
+	return all
 }
 
 // alarmFaults are alarms that never ring, or always, or are not there.

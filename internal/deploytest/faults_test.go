@@ -205,6 +205,7 @@ var templateFaults = []fault{
 	{"a resource of all", statements("AuthorizerRole", "dynamodb:GetItem", having("Allow", "Resource", "*")), "must name a resource"},
 	{"everything but", statements("AuthorizerRole", "dynamodb:GetItem", func(s object) bool { return renameAt("NotResource", "Resource")(s) == nil }), "NotResource: is not known"},
 	{"a role of AWS's", putAt([]any{"arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess"}, "Resources", "AdminRole", "Properties", "ManagedPolicyArns"), "ManagedPolicyArns"},
+	{"a function that is traced for nothing", putAt("Active", "Resources", "AdminLambdaFunction", "Properties", "TracingConfig", "Mode"), "AdminLambdaFunction: traced true"},
 	{"a role for anybody", putAt(object{"AWS": "*"}, "Resources", "AdminRole", "Properties", "AssumeRolePolicyDocument", "Statement", 0, "Principal"), "must trust lambda.amazonaws.com alone"},
 	{"a role for two", putAt(object{"Fn::GetAtt": []any{"AdminRole", "Arn"}}, "Resources", "AuthorizerLambdaFunction", "Properties", "Role"), "AdminLambdaFunction's too"},
 
@@ -272,7 +273,7 @@ func TestFaultsOfRolesAreFound(t *testing.T) {
 	made := map[string][]call{}
 	for function, use := range map[string]func(*testing.T, *stack, *recorder, string){"authorizer": useAuthorizer, "admin": useAdminAPI} {
 		r := newRecorder()
-		use(t, s, r, r.tables(t, dynamotest.Endpoint(t), s.arn("AWS::DynamoDB::Table", tableOf(s))))
+		use(t, s, r, r.tables(t, dynamotest.Endpoint(t), s.table()))
 		made[function], _ = r.all()
 	}
 	for _, c := range roleFaults {

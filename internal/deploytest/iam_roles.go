@@ -24,7 +24,7 @@ func (s *stack) roleOf(function string) (role, error) {
 	}
 	id := targetOf(f.properties["Role"])
 	for _, other := range resources(s.template, "AWS::Lambda::Function") {
-		if other.id != f.id && targetOf(other.properties["Role"]) == id && !sameCode(other, f) {
+		if other.id != f.id && targetOf(other.properties["Role"]) == id {
 			return role{}, fmt.Errorf("function %s: role %s: is %s's too", function, id, other.id)
 		}
 	}
@@ -34,17 +34,6 @@ func (s *stack) roleOf(function string) (role, error) {
 	}
 	policy, err := s.statementsOf(r)
 	return role{id, policy}, err
-}
-
-// sameCode reports whether two functions are the same one with other settings.
-func sameCode(a, b resource) bool {
-	return handlerZip(a) != "" && handlerZip(a) == handlerZip(b)
-}
-
-func handlerZip(r resource) string {
-	code, _ := r.properties["Code"].(object)
-	key, _ := code["S3Key"].(string)
-	return key
 }
 
 // targetOf is the resource that a Ref or a Fn::GetAtt names.
@@ -72,25 +61,65 @@ func (s *stack) function(name string) (resource, error) {
 	return resource{}, fmt.Errorf("function %s: resource %s: is not in the template", name, id)
 }
 
+// authorizers are the functions that answer API Gateway: one, or a second one that
+// answers HTTP APIs with true or false (parameter simple).
+func (s *stack) authorizers() []string {
+	names := []string{"authorizer"}
+	if _, err := s.function("authorizerSimple"); err == nil {
+		names = append(names, "authorizerSimple")
+	}
+	return names
+}
+
 // statementsOf are those of a role's inline policies. Managed policies are
-// refused: what they allow is somebody else's to change.
+// refused: what they allow is somebody else's to change. X-Ray's is the exception.
 func (s *stack) statementsOf(r resource) ([]statement, error) {
 	var errs []error
-	if managed, _ := r.properties["ManagedPolicyArns"].([]any); len(managed) > 0 {
-		errs = append(errs, fmt.Errorf("role %s: ManagedPolicyArns: must not be given", r.id))
+	managed, err := s.value(r.properties["ManagedPolicyArns"])
+	errs = append(errs, err)
+	list, _ := managed.([]any)
+	for _, arn := range list {
+		if arn != s.tracingPolicy() {
+			errs = append(errs, fmt.Errorf("role %s: ManagedPolicyArns %v: must not be given", r.id, arn))
+		}
 	}
 	got, err := s.value(r.properties["Policies"])
 	if err != nil {
 		return nil, fmt.Errorf("role %s: %w", r.id, err)
 	}
-	list, _ := got.([]any)
+	policies, _ := got.([]any)
 	var all []statement
-	for i, one := range list {
+	for i, one := range policies {
 		o, _ := one.(object)
 		found, err := parseStatements(fmt.Sprintf("role %s, policy %d", r.id, i+1), o["PolicyDocument"])
 		all, errs = append(all, found...), append(errs, err)
 	}
 	return all, errors.Join(errs...)
+}
+
+// tracingPolicy is what AWS names for functions that X-Ray traces (AWS: "Visualize
+// Lambda function invocations using AWS X-Ray").
+func (s *stack) tracingPolicy() string {
+	return "arn:" + s.pseudo["AWS::Partition"] + ":iam::aws:policy/AWSXRayDaemonWriteAccess"
+}
+
+// checkTracing: a function is traced if its role may, and only then.
+func checkTracing(template object) []error {
+	var f faults
+	s := newStack(template, "aws")
+	for _, r := range resources(template, "AWS::Lambda::Function") {
+		role, _ := s.resource(targetOf(r.properties["Role"]))
+		managed, err := s.value(role.properties["ManagedPolicyArns"])
+		if err != nil {
+			f = append(f, err)
+			continue
+		}
+		list, _ := managed.([]any)
+		if traced, may := Part(r.properties, "TracingConfig", "Mode") == "Active", slices.Contains(list, any(s.tracingPolicy())); traced != may {
+			f.add("%s: traced %v, but its role may be traced: %v", r.id, traced, may)
+		}
+	}
+	return f
 }
 
 // checkRoles finds what no role of ours may have, whatever it is used for.

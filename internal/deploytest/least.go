@@ -3,6 +3,7 @@
 package deploytest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -40,7 +41,7 @@ func (s *stack) byService(function string) ([]call, error) {
 func checkLeast(template object, partition string, made map[string][]call) []error {
 	var f faults
 	s := newStack(template, partition)
-	for _, function := range []string{"authorizer", "admin"} {
+	for _, function := range append(s.authorizers(), "admin") {
 		held, err := s.roleOf(function)
 		if err != nil {
 			f = append(f, err)
@@ -51,7 +52,11 @@ func checkLeast(template object, partition string, made map[string][]call) []err
 			f = append(f, err)
 			continue
 		}
-		f.least(function, held, append(slices.Clone(made[function]), extra...))
+		calls := made["admin"]
+		if function != "admin" {
+			calls = made["authorizer"]
+		}
+		f.least(function, held, append(slices.Clone(calls), extra...))
 		for _, c := range s.forbidden(function) {
 			if allows(held.policy, c) {
 				f.add("function %s: role %s: allows %s", function, held.id, c)
@@ -82,18 +87,25 @@ func (f *faults) least(function string, held role, calls []call) {
 	}
 }
 
+// table is the ARN of the table that the functions are told of.
+func (s *stack) table() string {
+	f, err := s.function("authorizer")
+	if err == nil {
+		var name any
+		if name, err = s.value(Part(f.properties, "Environment", "Variables", "TABLE_NAME")); err == nil {
+			return s.arn("AWS::DynamoDB::Table", fmt.Sprint(name))
+		}
+	}
+	return err.Error() // no role allows this table
+}
+
 // writes are the actions that change items.
 var writes = []string{"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
 
 // forbidden are calls that no fault of a function's code, and nobody who takes the
 // function over, may make.
 func (s *stack) forbidden(function string) []call {
-	tables := resources(s.template, "AWS::DynamoDB::Table")
-	table := s.arn("AWS::DynamoDB::Table", "adopted")
-	if len(tables) > 0 {
-		name, _ := s.nameOf(tables[0])
-		table = s.arn("AWS::DynamoDB::Table", name)
-	}
+	table := s.table()
 	on := func(action, key string) call {
 		return call{"dynamodb:" + action, table, map[string][]string{leadingKeys: {key}}}
 	}
@@ -114,7 +126,7 @@ func (s *stack) forbidden(function string) []call {
 		calls = append(calls, call{action: "dynamodb:" + action, resource: table})
 	}
 	calls = append(calls, s.elsewhere(table)...)
-	if function == "authorizer" {
+	if function != "admin" {
 		for _, action := range append(writes, "ConditionCheckItem") {
 			calls = append(calls, on(action, "api#arn#dev#g"), on(action, "meta#arn#dev"), on(action, "revocations"))
 		}
