@@ -100,10 +100,9 @@ func (s *Store) revocationActions(h revocationsHead, principal string, r store.R
 		if err != nil {
 			return nil, err
 		}
-		maps.Copy(it, k)
 		// Rounded up: DynamoDB removes it after it ended, never before.
 		it[ttlAttribute] = &types.AttributeValueMemberN{Value: fmt.Sprint(r.Is.Until.Unix() + 1)}
-		change = s.put(it, nil)
+		change = s.update(k, it, revocationNames, nil)
 	}
 	b, err := store.EncodeRevocationRecord(r)
 	if err != nil {

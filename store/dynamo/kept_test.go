@@ -1,0 +1,110 @@
+package dynamo_test
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"scopegate/internal/dynamotest"
+	"scopegate/store"
+	"scopegate/store/dynamo"
+)
+
+// TestWhatALaterVersionWroteSurvivesEveryKindOfChange: a document that replaces the
+// table, small and in a new generation, going back to an earlier revision, and the
+// tidying after them. Kinds of items and attributes that nobody here knows stay as
+// they are; so do partitions.
+func TestWhatALaterVersionWroteSurvivesEveryKindOfChange(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	st := dynamo.New(client, table)
+	p := permission(t, `"resource":"a","scope":"s"`)
+	first := commit(t, st, change(store.Revision{}, p))
+	future := &types.AttributeValueMemberM{Value: item{"b": &types.AttributeValueMemberB{Value: []byte{0, 1}}}}
+	kept := []string{"perm#" + p.ID(), "route#" + routeOf(p).ID(), " meta"}
+	for _, end := range kept {
+		it := find(t, client, table, end)
+		it["x-future"] = future
+		put(t, client, table, it)
+	}
+	kind := maps.Clone(find(t, client, table, "perm#"+p.ID()))
+	kind["sk"] = s("group#1")
+	put(t, client, table, kind)
+	for _, pk := range []string{"groups#x", "revocationsets"} {
+		put(t, client, table, item{"pk": s(pk), "sk": s("later#" + pk), "x-future": future})
+		kept = append(kept, "later#"+pk)
+	}
+	kept = append(kept, "group#1")
+	check := func(when string) {
+		t.Helper()
+		for _, end := range kept {
+			got := find(t, client, table, end)["x-future"]
+			if !cmp.Equal(types.AttributeValue(future), got, cmp.AllowUnexported(types.AttributeValueMemberM{}, types.AttributeValueMemberB{})) {
+				t.Errorf("%s: %s has lost what it held", when, end)
+			}
+		}
+	}
+	replace := func(when string, to store.Snapshot) store.Meta {
+		t.Helper()
+		from, err := st.Load(t.Context(), api)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to.Meta = from.Meta
+		if to.Routes == nil {
+			to.Routes = from.Routes
+		}
+		c, err := store.ReplaceBy(from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := change(from.Revision)
+		c.ID, c.By, c.At = base.ID, base.By, base.At
+		m := commit(t, st, c)
+		check(when)
+		return m
+	}
+	replace("a document", store.Snapshot{Permissions: append(many(t, 2), p)})
+	replace("a large document", store.Snapshot{Permissions: append(many(t, 120), p)})
+	back, err := store.At(t.Context(), st, api, first.Revision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace("going back", back)
+	if err := st.Clean(t.Context(), api); err != nil {
+		t.Fatal(err)
+	}
+	check("tidied")
+}
+
+// TestARevocationKeepsWhatALaterVersionWrote, when it is made again.
+func TestARevocationKeepsWhatALaterVersionWrote(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	st := dynamo.New(client, table)
+	first := revocationOf("t:somebody")
+	first.Put.Reason = "lost laptop"
+	if _, err := st.Revoke(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []string{"principal#t:somebody", "revocations meta"} {
+		it := find(t, client, table, end)
+		it["x-future"] = s("kept")
+		put(t, client, table, it)
+	}
+	if _, err := st.Revoke(t.Context(), revocationOf("t:somebody")); err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []string{"principal#t:somebody", "revocations meta"} {
+		if it := find(t, client, table, end); !cmp.Equal(types.AttributeValue(s("kept")), it["x-future"], cmp.AllowUnexported(types.AttributeValueMemberS{})) {
+			t.Errorf("%s has lost what it held: %v", end, it)
+		}
+	}
+	if it := find(t, client, table, "principal#t:somebody"); it["reason"] != nil || it["ttl"] == nil {
+		t.Errorf("what is known of it is not the new revocation's: %v", it)
+	}
+	all, err := st.Revocations(t.Context())
+	if err != nil || len(all.List) != 1 || all.List[0].Reason != "" {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
