@@ -203,12 +203,11 @@ func (p *program) examineTable(ctx context.Context, table string) []doctor.Row {
 	if errors.Is(err, migrations.ErrNoTable) {
 		return rows
 	}
-	local := dynamo.IsLoopback(p.env("AWS_ENDPOINT_URL_DYNAMODB"))
-	facts, err := awsdoctor.Table(ctx, client, table, local)
+	findings, err := migrations.Settings(ctx, client, table)
 	if err != nil {
 		rows = append(rows, p.broken(doctor.PartTable, "set up", err))
 	} else {
-		rows = append(rows, doctor.Table(facts)...)
+		rows = append(rows, doctor.Table(findings, dynamo.IsLoopback(p.endpoint()))...)
 	}
 	return append(rows, doctor.ReadTables(ctx, dynamo.New(client, table), isOutage)...)
 }

@@ -149,7 +149,7 @@ func TestDoctorFindsWhatToDoAboutADynamoDBTable(t *testing.T) {
 		t.Errorf("ends with %d: %s", code, errs)
 	}
 	want(t, rows, map[string]doctor.Status{
-		"DynamoDB table: layout": doctor.OK, "DynamoDB table: keys": doctor.OK, "DynamoDB table: time to live": doctor.OK, "tables: list": doctor.Note,
+		"DynamoDB table: layout": doctor.OK, "DynamoDB table: time to live": doctor.OK, "tables: list": doctor.Note,
 	})
 	rows, code, _ = doctorRows(t, environment(t, "AWS_ENDPOINT_URL_DYNAMODB="+endpoint, "TABLE_NAME="+dynamotest.TableName()))
 	want(t, rows, map[string]doctor.Status{"DynamoDB table: layout": doctor.Finding})

@@ -41,7 +41,7 @@ func path(check, sent, onREST, onHTTP, about, consequence string) question {
 // orders/{id} with a slash in its value from a route below it.
 func encodedSlash(unlike string) question {
 	q := path("encoded-slash", "/probe/e%2Ff", "/probe/e%2Ff", "/probe/e/f", "REST paths arrive raw, HTTP API paths decoded [U]",
-		"on REST APIs with a TOKEN authorizer whoever holds orders/export reaches orders/{id} as well, with a value that spells it")
+		"on REST APIs with a TOKEN authorizer whoever holds orders/{id}/notes reaches orders/{id} as well, by a value such as 7%2Fnotes")
 	q.change, q.harmless = "a REQUEST authorizer, whose event names the route; HTTP APIs: none", false
 	ask := q.ask
 	q.ask = func(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {

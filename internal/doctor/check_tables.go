@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"scopegate/mapping"
@@ -70,55 +71,45 @@ func Fit(err error) Row {
 	return v.row(PartTable, check, expected)
 }
 
-// TableFacts is how a DynamoDB table is set up.
-type TableFacts struct {
-	// Keys are the names of partition and sort key.
-	Keys [2]string
-	// TTL is the attribute of its time to live, "" if that is off.
-	TTL string
-	// Protected and Recoverable are deletion protection and point-in-time recovery.
-	Protected, Recoverable bool
-	// Unknown are what could not be found out, by the names below, and why.
-	Unknown map[string]error
-	// Local is a stand-in of DynamoDB on this machine: nobody restores that.
-	Local bool
+// tableSettings are those that migrations.Settings looks at. What is only a matter
+// of taste or cost is a note.
+var tableSettings = []struct {
+	name, expected, change string
+	note                   bool
+}{
+	{"time to live", "by the attribute " + migrations.TTLAttribute, "scopegate migrate; by another attribute: switch that off first", false},
+	{"point-in-time recovery", "on", "PointInTimeRecoveryEnabled of the table: true", false},
+	{"deletion protection", "on", "DeletionProtectionEnabled of the table: true", false},
+	{"billing mode", "on demand", "BillingMode of the table: PAY_PER_REQUEST", true},
+	{"encryption (SSE)", "by a KMS key of the account", "SSEEnabled of the table: true", true},
 }
 
-// Names of facts in TableFacts.Unknown.
-const (
-	FactTTL      = "time to live"
-	FactRecovery = "point-in-time recovery"
-)
-
-// Table judges how a table is set up.
-func Table(f TableFacts) []Row {
-	rows := []Row{
-		judge(f.Keys == [2]string{"pk", "sk"}, "pk and sk", fmt.Sprintf("%s and %s", f.Keys[0], f.Keys[1]),
-			"it is the table of something else", "TABLE_NAME").row(PartTable, "keys", "pk (partition) and sk (sort)"),
+// Table judges how a DynamoDB table is set up, by what migrations.Settings found. Of
+// a stand-in on this machine (local) only the time to live counts: nobody restores
+// that, and what cannot be asked of it is nothing amiss.
+func Table(findings []migrations.Finding, local bool) []Row {
+	seen := map[string]migrations.Finding{}
+	for _, f := range findings {
+		seen[f.Setting] = f
 	}
-	ttl := judge(f.TTL == migrations.TTLAttribute, "by "+f.TTL, offOr(f.TTL), "revocations that have ended are never removed, or items are that must stay",
-		"scopegate migrate; by another attribute: switch that off first")
-	rows = append(rows, f.known(FactTTL, ttl).row(PartTable, FactTTL, "by the attribute "+migrations.TTLAttribute))
-	if f.Local {
-		return rows
+	var rows []Row
+	for _, s := range tableSettings {
+		f, wrong := seen[s.name]
+		untold := strings.HasPrefix(f.Is, "not told")
+		v := fine("so it is")
+		switch {
+		case local && (untold || s.name != tableSettings[0].name):
+			continue
+		case untold:
+			v = failed(errors.New(f.Is))
+		case wrong && s.note:
+			v = noted(f.Is, f.Should, s.change)
+		case wrong:
+			v = found(f.Is, f.Should, s.change)
+		}
+		rows = append(rows, v.row(PartTable, s.name, s.expected))
 	}
-	recovery := judge(f.Recoverable, "on", "off", "a table that was damaged or emptied cannot be brought back", "PointInTimeRecoveryEnabled of the table: true")
-	protection := judge(f.Protected, "on", "off", "one request deletes every permission", "DeletionProtectionEnabled of the table: true")
-	return append(rows, f.known(FactRecovery, recovery).row(PartTable, FactRecovery, "on"), protection.row(PartTable, "deletion protection", "on"))
-}
-
-func offOr(s string) string {
-	if s == "" {
-		return "off"
-	}
-	return "by " + s
-}
-
-func (f TableFacts) known(fact string, v verdict) verdict {
-	if err := f.Unknown[fact]; err != nil {
-		return failed(err)
-	}
-	return v
+	return rows
 }
 
 // judge is fine where what is so is as it should be.

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"scopegate/internal/config"
 	"scopegate/internal/doctor"
 	"scopegate/internal/flush"
@@ -174,30 +177,67 @@ func TestALayoutThatDoesNotFitIsFound(t *testing.T) {
 	}
 }
 
-func TestHowATableIsSetUp(t *testing.T) {
-	good := doctor.TableFacts{Keys: [2]string{"pk", "sk"}, TTL: migrations.TTLAttribute, Protected: true, Recoverable: true}
-	for name, c := range map[string]struct {
-		spoil  func(*doctor.TableFacts)
-		check  string
-		want   doctor.Status
-		change string
-	}{
-		"keys":            {func(f *doctor.TableFacts) { f.Keys[1] = "sort" }, "keys", doctor.Finding, "TABLE_NAME"},
-		"no ttl":          {func(f *doctor.TableFacts) { f.TTL = "" }, doctor.FactTTL, doctor.Finding, "migrate"},
-		"another ttl":     {func(f *doctor.TableFacts) { f.TTL = "expiresAt" }, doctor.FactTTL, doctor.Finding, "migrate"},
-		"unknown ttl":     {func(f *doctor.TableFacts) { f.Unknown = map[string]error{doctor.FactTTL: errors.New("denied")} }, doctor.FactTTL, doctor.Failed, ""},
-		"no recovery":     {func(f *doctor.TableFacts) { f.Recoverable = false }, doctor.FactRecovery, doctor.Finding, "PointInTimeRecoveryEnabled"},
-		"recovery denied": {func(f *doctor.TableFacts) { f.Unknown = map[string]error{doctor.FactRecovery: errors.New("denied")} }, doctor.FactRecovery, doctor.Failed, ""},
-		"no protection":   {func(f *doctor.TableFacts) { f.Protected = false }, "deletion protection", doctor.Finding, "DeletionProtectionEnabled"},
-	} {
-		f := good
-		expect(t, name+", good", doctor.Table(f), c.check, doctor.OK, "")
-		c.spoil(&f)
-		expect(t, name, doctor.Table(f), c.check, c.want, c.change)
+// describedTable answers as DynamoDB does of a table that is set up well, or not.
+type describedTable struct {
+	right  bool
+	denied error
+}
+
+func (d describedTable) DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
+	out := &dynamodb.DescribeTableOutput{Table: &types.TableDescription{DeletionProtectionEnabled: &d.right}}
+	if d.right {
+		out.Table.BillingModeSummary = &types.BillingModeSummary{BillingMode: types.BillingModePayPerRequest}
+		out.Table.SSEDescription = &types.SSEDescription{Status: types.SSEStatusEnabled}
 	}
-	local := doctor.TableFacts{Keys: good.Keys, TTL: good.TTL, Local: true}
-	if rows := doctor.Table(local); len(rows) != 2 {
-		t.Errorf("of a stand-in nothing is asked that it need not have: %+v", rows)
+	return out, nil
+}
+
+func (d describedTable) DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error) {
+	status := map[bool]types.TimeToLiveStatus{true: types.TimeToLiveStatusEnabled, false: types.TimeToLiveStatusDisabled}[d.right]
+	name := migrations.TTLAttribute
+	return &dynamodb.DescribeTimeToLiveOutput{TimeToLiveDescription: &types.TimeToLiveDescription{TimeToLiveStatus: status, AttributeName: &name}}, d.denied
+}
+
+func (d describedTable) DescribeContinuousBackups(context.Context, *dynamodb.DescribeContinuousBackupsInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeContinuousBackupsOutput, error) {
+	status := map[bool]types.PointInTimeRecoveryStatus{true: types.PointInTimeRecoveryStatusEnabled, false: types.PointInTimeRecoveryStatusDisabled}[d.right]
+	return &dynamodb.DescribeContinuousBackupsOutput{ContinuousBackupsDescription: &types.ContinuousBackupsDescription{
+		PointInTimeRecoveryDescription: &types.PointInTimeRecoveryDescription{PointInTimeRecoveryStatus: status},
+	}}, d.denied
+}
+
+// TestHowATableIsSetUp: every finding of migrations.Settings has its row, and each
+// row comes out as it should.
+func TestHowATableIsSetUp(t *testing.T) {
+	denied := errors.New("AccessDeniedException")
+	for name, c := range map[string]struct {
+		table describedTable
+		local bool
+		want  map[string]doctor.Status
+	}{
+		"in order": {describedTable{right: true}, false, map[string]doctor.Status{
+			"time to live": doctor.OK, "point-in-time recovery": doctor.OK, "deletion protection": doctor.OK, "billing mode": doctor.OK, "encryption": doctor.OK}},
+		"all wrong": {describedTable{}, false, map[string]doctor.Status{
+			"time to live": doctor.Finding, "point-in-time recovery": doctor.Finding, "deletion protection": doctor.Finding, "billing mode": doctor.Note, "encryption": doctor.Note}},
+		"not told": {describedTable{true, denied}, false, map[string]doctor.Status{
+			"time to live": doctor.Failed, "point-in-time recovery": doctor.Failed, "deletion protection": doctor.OK, "billing mode": doctor.OK, "encryption": doctor.OK}},
+		"a stand-in":           {describedTable{}, true, map[string]doctor.Status{"time to live": doctor.Finding}},
+		"a stand-in, in order": {describedTable{right: true}, true, map[string]doctor.Status{"time to live": doctor.OK}},
+		"a silent stand-in":    {describedTable{false, denied}, true, nil},
+	} {
+		findings, err := migrations.Settings(t.Context(), c.table, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := doctor.Table(findings, c.local)
+		if len(rows) != len(c.want) {
+			t.Errorf("%s: %+v", name, rows)
+		}
+		for check, status := range c.want {
+			expect(t, name, rows, check, status, "")
+		}
+		if wrong := len(rows) - (doctor.Report{Rows: rows}).Count(doctor.OK); !c.local && wrong != len(findings) {
+			t.Errorf("%s: %d rows of %v", name, wrong, findings)
+		}
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package awsdoctor reads for doctor how the parts of a deployment on AWS are set
-// up. In go clients of the SDK and the names of table, queue and functions; out
-// come doctor's facts. Everything is read, nothing is changed.
+// up. In go clients of the SDK and the names of queue and functions; out come
+// doctor's facts. Everything is read, nothing is changed.
 package awsdoctor
 
 import (
@@ -14,8 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -52,51 +50,6 @@ func Open(ctx context.Context, region string) (aws.Config, error) {
 func Outage(err error) bool {
 	var operation *smithy.OperationError
 	return errors.As(err, &operation)
-}
-
-// TableClient is what Table needs of *dynamodb.Client.
-type TableClient interface {
-	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
-	DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error)
-	DescribeContinuousBackups(context.Context, *dynamodb.DescribeContinuousBackupsInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeContinuousBackupsOutput, error)
-}
-
-// Table reads how a table is set up. What a stand-in (local) does not know is not
-// asked of it.
-func Table(ctx context.Context, client TableClient, name string, local bool) (doctor.TableFacts, error) {
-	f := doctor.TableFacts{Local: local, Unknown: map[string]error{}}
-	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
-	if err != nil {
-		return f, fmt.Errorf("describe table %s: %w", name, err)
-	}
-	if out.Table == nil {
-		return f, fmt.Errorf("describe table %s: the answer is empty", name)
-	}
-	for _, k := range out.Table.KeySchema {
-		at := 0
-		if k.KeyType == dynamotypes.KeyTypeRange {
-			at = 1
-		}
-		f.Keys[at] = aws.ToString(k.AttributeName)
-	}
-	f.Protected = aws.ToBool(out.Table.DeletionProtectionEnabled)
-	ttl, err := client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &name})
-	if err != nil {
-		f.Unknown[doctor.FactTTL] = fmt.Errorf("describe time to live: %w", err)
-	} else if d := ttl.TimeToLiveDescription; d != nil && (d.TimeToLiveStatus == dynamotypes.TimeToLiveStatusEnabled || d.TimeToLiveStatus == dynamotypes.TimeToLiveStatusEnabling) {
-		f.TTL = aws.ToString(d.AttributeName)
-	}
-	if local {
-		return f, nil
-	}
-	backups, err := client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &name})
-	switch {
-	case err != nil:
-		f.Unknown[doctor.FactRecovery] = fmt.Errorf("describe continuous backups: %w", err)
-	case backups.ContinuousBackupsDescription != nil && backups.ContinuousBackupsDescription.PointInTimeRecoveryDescription != nil:
-		f.Recoverable = backups.ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus == dynamotypes.PointInTimeRecoveryStatusEnabled
-	}
-	return f, nil
 }
 
 // Queue reads how the queue of a URL is set up.

@@ -1,7 +1,6 @@
 package awsdoctor_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
@@ -25,78 +22,6 @@ import (
 )
 
 func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
-
-// fakeTable answers as DynamoDB does.
-type fakeTable struct {
-	keys                   []string
-	protected              bool
-	ttl                    types.TimeToLiveStatus
-	recovery               types.PointInTimeRecoveryStatus
-	err, ttlErr, backupErr error
-	empty                  bool
-}
-
-func (f fakeTable) DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
-	if f.err != nil || f.empty {
-		return &dynamodb.DescribeTableOutput{}, f.err
-	}
-	return &dynamodb.DescribeTableOutput{Table: &types.TableDescription{DeletionProtectionEnabled: &f.protected, KeySchema: []types.KeySchemaElement{
-		{AttributeName: &f.keys[1], KeyType: types.KeyTypeRange}, {AttributeName: &f.keys[0], KeyType: types.KeyTypeHash},
-	}}}, nil
-}
-
-func (f fakeTable) DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error) {
-	if f.ttlErr != nil {
-		return nil, f.ttlErr
-	}
-	return &dynamodb.DescribeTimeToLiveOutput{TimeToLiveDescription: &types.TimeToLiveDescription{TimeToLiveStatus: f.ttl, AttributeName: aws.String("ttl")}}, nil
-}
-
-func (f fakeTable) DescribeContinuousBackups(context.Context, *dynamodb.DescribeContinuousBackupsInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeContinuousBackupsOutput, error) {
-	if f.backupErr != nil {
-		return nil, f.backupErr
-	}
-	return &dynamodb.DescribeContinuousBackupsOutput{ContinuousBackupsDescription: &types.ContinuousBackupsDescription{
-		PointInTimeRecoveryDescription: &types.PointInTimeRecoveryDescription{PointInTimeRecoveryStatus: f.recovery},
-	}}, nil
-}
-
-func TestATableIsReadAsItIs(t *testing.T) {
-	denied := errors.New("AccessDeniedException")
-	keys := []string{"pk", "sk"}
-	for name, c := range map[string]struct {
-		table fakeTable
-		local bool
-		want  doctor.TableFacts
-	}{
-		"in order": {fakeTable{keys: keys, protected: true, ttl: types.TimeToLiveStatusEnabled, recovery: types.PointInTimeRecoveryStatusEnabled}, false,
-			doctor.TableFacts{Keys: [2]string{"pk", "sk"}, TTL: "ttl", Protected: true, Recoverable: true}},
-		"all off": {fakeTable{keys: []string{"id", "sort"}, ttl: types.TimeToLiveStatusDisabled, recovery: types.PointInTimeRecoveryStatusDisabled}, false,
-			doctor.TableFacts{Keys: [2]string{"id", "sort"}}},
-		"being switched off": {fakeTable{keys: keys, ttl: types.TimeToLiveStatusDisabling}, false, doctor.TableFacts{Keys: [2]string{"pk", "sk"}}},
-		"being switched on":  {fakeTable{keys: keys, ttl: types.TimeToLiveStatusEnabling}, false, doctor.TableFacts{Keys: [2]string{"pk", "sk"}, TTL: "ttl"}},
-		"a stand-in":         {fakeTable{keys: keys, backupErr: denied}, true, doctor.TableFacts{Keys: [2]string{"pk", "sk"}, Local: true}},
-	} {
-		got, err := awsdoctor.Table(t.Context(), c.table, "x", c.local)
-		if err != nil || len(got.Unknown) > 0 {
-			t.Errorf("%s: %v, %v", name, err, got.Unknown)
-		}
-		got.Unknown = nil
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
-	}
-	got, err := awsdoctor.Table(t.Context(), fakeTable{keys: keys, ttlErr: denied, backupErr: denied}, "x", false)
-	if err != nil || !errors.Is(got.Unknown[doctor.FactTTL], denied) || !errors.Is(got.Unknown[doctor.FactRecovery], denied) {
-		t.Errorf("denied: %+v, %v", got, err)
-	}
-	if _, err := awsdoctor.Table(t.Context(), fakeTable{err: denied}, "x", false); !errors.Is(err, denied) {
-		t.Errorf("no description: %v", err)
-	}
-	if _, err := awsdoctor.Table(t.Context(), fakeTable{empty: true}, "x", false); err == nil {
-		t.Error("an empty answer is taken")
-	}
-}
 
 // plane answers the SDK's requests as it is told, by method and path or by target.
 func plane(t *testing.T, answers map[string]string) aws.Config {
