@@ -30,6 +30,7 @@ type Wire struct {
 	mu     sync.Mutex
 	decide func(operation string, n int) Fate
 	n      int
+	watch  func(operation string)
 }
 
 // Decide has every request from now on decided by f: called before the request
@@ -42,8 +43,18 @@ func (w *Wire) Decide(f func(operation string, n int) Fate) {
 	w.decide, w.n = f, 0
 }
 
+// Watch has f told of each call's operation, once however often the SDK sends it:
+// on a loopback connection an answer may get lost, and a count of requests with it.
+// f must be safe for concurrent use; nil ends it.
+func (w *Wire) Watch(f func(operation string)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watch = f
+}
+
 // RoundTrip is http.RoundTripper's.
 func (w *Wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.tell(r)
 	switch w.fate(r) {
 	case Refuse:
 		return nil, errCut
@@ -51,6 +62,22 @@ func (w *Wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, w.lose(r)
 	}
 	return w.next.RoundTrip(r)
+}
+
+// tell tells of a first attempt (the SDK's header: "attempt=1; max=3").
+func (w *Wire) tell(r *http.Request) {
+	w.mu.Lock()
+	watch := w.watch
+	w.mu.Unlock()
+	first, _, _ := strings.Cut(r.Header.Get("Amz-Sdk-Request"), ";")
+	if watch != nil && first == "attempt=1" {
+		watch(operationOf(r))
+	}
+}
+
+func operationOf(r *http.Request) string {
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	return operation
 }
 
 func (w *Wire) fate(r *http.Request) Fate {
@@ -61,8 +88,7 @@ func (w *Wire) fate(r *http.Request) Fate {
 	if decide == nil {
 		return Deliver
 	}
-	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	return decide(operation, n)
+	return decide(operationOf(r), n)
 }
 
 // lose has the request carried out even if its sender gives up meanwhile.

@@ -37,10 +37,7 @@ func TestWhatAnAuthorizerAsksOfDynamoDB(t *testing.T) {
 	load(t, writer, `[`+document("dev", "GET", "a", "read")+`]`)
 	watched, wire := dynamotest.WireClient(t, endpoint)
 	asked := make(chan string, 100)
-	wire.Decide(func(operation string, _ int) dynamotest.Fate {
-		asked <- operation
-		return dynamotest.Deliver
-	})
+	wire.Watch(func(operation string) { asked <- operation })
 	parts, err := wiring.New(settings, dynamo.NewReader(watched, table), zap.NewNop(), r.now)
 	if err != nil {
 		t.Fatal(err)
