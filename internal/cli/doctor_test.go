@@ -79,6 +79,23 @@ func TestDoctorOfNothingAsksTheLocalGateway(t *testing.T) {
 	}
 }
 
+// TestDoctorPrintsWhatToChange, for people.
+func TestDoctorPrintsWhatToChange(t *testing.T) {
+	var out, errs output
+	env := environment(t, "ENTRA_TENANT_IDS="+idp.DefaultTenantID, "OIDC_AUDIENCES=x", "CACHE_TTL=1d")
+	if code := cli.Run(t.Context(), []string{"scopegate", "doctor"}, env, nil, &out, &errs); code != cli.Negative || errs.String() != "" {
+		t.Errorf("ends with %d: %s", code, &errs)
+	}
+	for _, line := range []string{
+		"settings\n  finding  settings\n", "\n           expected  complete, known and without contradiction\n", "\n           seen      CACHE_TTL ",
+		"\n           so        the function does not start", "\n           change    CACHE_TTL\n", " 1 findings, 0 failed, ",
+	} {
+		if !strings.Contains(out.String(), line) {
+			t.Errorf("no %q in\n%s", line, &out)
+		}
+	}
+}
+
 func TestDoctorOfTheLocalStackFindsNothing(t *testing.T) {
 	ready := inProcess(t, environment(t))
 	rows, code, errs := doctorRows(t, environment(t), "--dev", ready.AdminURL)

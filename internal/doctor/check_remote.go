@@ -115,15 +115,14 @@ const (
 // Functions judges both functions and whether their settings agree. ok is false
 // where the authorizer's settings cannot be read.
 func Functions(authorizer, admin FunctionFacts) (s config.Settings, ok bool, rows []Row) {
+	s, ok, rows = Settings("settings of "+authorizer.Name, authorizer.environ(), config.Authorizer)
+	of, adminOK, more := Settings("settings of "+admin.Name, admin.environ(), config.AdminAPI)
+	rows = append(rows, more...)
 	rows = append(rows, state(authorizer), state(admin),
 		judge(authorizer.Timeout > 0 && authorizer.Timeout <= maxAuthorizer, authorizer.Timeout.String(), authorizer.Timeout.String(),
 			"API Gateway gives up before the function does", "timeout of the authorizer: 10").row(PartFunctions, "authorizer's time-out", "at most 10s"),
 		judge(admin.Timeout >= minAdmin, admin.Timeout.String(), admin.Timeout.String(),
 			"a change or a flush is cut short", "timeout of the admin function: 29").row(PartFunctions, "admin's time-out", "at least 20s"))
-	s, ok, found := Settings("settings of "+authorizer.Name, authorizer.environ(), config.Authorizer)
-	rows = append(rows, found...)
-	of, adminOK, found := Settings("settings of "+admin.Name, admin.environ(), config.AdminAPI)
-	rows = append(rows, found...)
 	if ok && adminOK {
 		rows = append(rows, agree(s, of)...)
 	}
@@ -155,10 +154,30 @@ func agree(authorizer, admin config.Settings) []Row {
 	if admin.JudgesCallers() {
 		const judged = "explain judges other tokens than the authorizer takes"
 		same("ENTRA_TENANT_IDS", strings.Join(authorizer.TenantIDs, " "), strings.Join(admin.TenantIDs, " "), judged)
-		same("OIDC_AUDIENCES", fmt.Sprint(authorizer.DefaultTrust()), fmt.Sprint(admin.DefaultTrust()), judged)
+		same("OIDC_ISSUERS", issuersOf(authorizer), issuersOf(admin), judged)
+		same("OIDC_AUDIENCES", audiencesOf(authorizer), audiencesOf(admin), judged)
 		same("CLOCK_SKEW", authorizer.ClockSkew, admin.ClockSkew, judged)
 	}
 	return rows
+}
+
+// issuersOf and audiencesOf write settings as they were given.
+func issuersOf(s config.Settings) string {
+	var all []string
+	for _, i := range s.Issuers {
+		all = append(all, i.Issuer)
+	}
+	return strings.Join(all, " ")
+}
+
+func audiencesOf(s config.Settings) string {
+	all := slices.Clone(s.Audiences)
+	for _, i := range s.Issuers {
+		for _, a := range i.Audiences {
+			all = append(all, i.Issuer+"="+a)
+		}
+	}
+	return strings.Join(all, " ")
 }
 
 func onOff(on bool) string {
