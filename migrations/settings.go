@@ -2,11 +2,13 @@ package migrations
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 )
 
 // SettingsClient is what Settings needs of *dynamodb.Client.
@@ -90,7 +92,10 @@ func backupFindings(ctx context.Context, client SettingsClient, table string) []
 
 func untold(setting, should string, err error) Finding {
 	is := "not told"
-	if err != nil {
+	var refused smithy.APIError
+	if errors.As(err, &refused) { // all of it is too long for a warning
+		is += " (" + refused.ErrorCode() + ")"
+	} else if err != nil {
 		is += " (" + err.Error() + ")"
 	}
 	return Finding{setting, is, should}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"scopegate/internal/dynamotest"
@@ -23,7 +24,7 @@ type described struct {
 	backups *types.ContinuousBackupsDescription
 }
 
-var errRefused = errors.New("AccessDeniedException")
+var errRefused error = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "User … is not authorized"}
 
 func (d described) DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
 	if d.table == nil {
