@@ -20,16 +20,15 @@ says what was expected, what was seen, what follows from it and which setting to
 It looks at the running scopegate dev at --dev URL, at the folder --data DIR, at the deployed
 stack --stack NAME, or else at what the settings of the environment name: identity providers
 (ENTRA_TENANT_IDS, OIDC_ISSUERS), the DynamoDB table (TABLE_NAME), the queue of flushes
-(FLUSH_QUEUE_URL), the admin API (--admin, SCOPEGATE_ADMIN). Nothing is changed.
+(FLUSH_QUEUE_URL), the admin API (--admin-url, SCOPEGATE_ADMIN). Nothing is changed.
 
 How API Gateway behaves is asked of this machine's gateway always, and of AWS where the probe
 is deployed (deploy/probe) and named: --probe-rest and --probe-http. That takes half a minute.
 
-Exit codes:
-  0  all is well; what was not run says nothing
-  1  a finding: something is to be changed
-  2  the command line is wrong
-  3  something could not be found out: a store, provider or port is not available`
+A finding, something to be changed, ends it with 1; what could not be found out, because a
+store, a provider or a port is not available, with 3. A note, or what was not run, with 0.
+
+` + exitCodes
 
 const doctorExample = `  scopegate doctor
   scopegate doctor --dev http://127.0.0.1:8082
@@ -57,12 +56,12 @@ func (p *program) doctorCommand() *cobra.Command {
 	f.StringVar(&o.dev, "dev", "", "URL of the admin port of a running scopegate dev")
 	f.StringVar(&o.data, "data", "", "folder of the embedded store")
 	f.StringVar(&o.stack, "stack", "", "name of the deployed CloudFormation stack")
-	f.StringVar(&o.admin, "admin", "", "URL of the admin API (default the stack's, or SCOPEGATE_ADMIN)")
+	f.StringVar(&o.admin, "admin-url", "", "URL of the admin API (default the stack's, or SCOPEGATE_ADMIN)")
 	f.StringVar(&o.probeREST, "probe-rest", "", "URL of the probe's REST API, with its stage")
 	f.StringVar(&o.probeHTTP, "probe-http", "", "URL of the probe's HTTP API")
 	f.BoolVar(&o.asJSON, "json", false, "print the rows as JSON")
 	cmd.MarkFlagsMutuallyExclusive("dev", "data", "stack")
-	cmd.MarkFlagsMutuallyExclusive("dev", "admin")
+	cmd.MarkFlagsMutuallyExclusive("dev", "admin-url")
 	cmd.RunE = running(func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context(), o) })
 	return cmd
 }

@@ -145,7 +145,7 @@ const adminTimeout = 29 * time.Second
 
 func examineAdmin(ctx context.Context, address string) []doctor.Row {
 	if address == "" {
-		return []doctor.Row{skipped(doctor.PartAdmin, "healthz", "nothing is named: --admin URL")}
+		return []doctor.Row{skipped(doctor.PartAdmin, "healthz", "nothing is named: --admin-url URL, SCOPEGATE_ADMIN, --dev URL or --stack NAME")}
 	}
 	return doctor.Admin(ctx, doctorClient(), address)
 }

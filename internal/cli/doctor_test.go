@@ -140,7 +140,7 @@ func TestDoctorExitCodes(t *testing.T) {
 		"wrong endpoint":   {[]string{"AWS_ENDPOINT_URL_DYNAMODB=local"}, nil, cli.Negative, "", map[string]doctor.Status{"DynamoDB table: settings": doctor.Finding}},
 		"somebody else's":  {[]string{"CACHE_TLL=5s"}, nil, cli.OK, "", map[string]doctor.Status{"settings: CACHE_TLL": doctor.Note}},
 		"provider is away": {[]string{"ENTRA_TENANT_IDS=" + idp.DefaultTenantID, "OIDC_AUDIENCES=x", "ENTRA_AUTHORITY=" + provider, "ENTRA_STS=" + provider + "/sts"}, nil, cli.Failed, "", nil},
-		"admin is away":    {nil, []string{"--admin", "http://127.0.0.1:1"}, cli.Failed, "", map[string]doctor.Status{"admin API: healthz": doctor.Failed}},
+		"admin is away":    {nil, []string{"--admin-url", "http://127.0.0.1:1"}, cli.Failed, "", map[string]doctor.Status{"admin API: healthz": doctor.Failed}},
 		"probe is away":    {nil, []string{"--probe-rest", "http://127.0.0.1:1/probe"}, cli.Failed, "half a minute", map[string]doctor.Status{"REST API on AWS: probe": doctor.Failed}},
 		"no URL of an API": {nil, []string{"--probe-http", "def456"}, cli.Usage, "must be that of an API", nil},
 		"no dev":           {nil, []string{"--dev", "http://127.0.0.1:1"}, cli.Failed, "is scopegate dev running?", nil},
