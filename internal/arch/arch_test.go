@@ -52,7 +52,8 @@ func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 		module + "/functions/admin", module + "/internal/adminwiring", module + "/internal/lambdaproxy", module + "/internal/flush",
 		module + "/internal/callerarn", module + "/internal/openapi", module + "/internal/plan", module + "/internal/stack", module + "/internal/doctor", module + "/internal/probe",
 		"github.com/aws/aws-sdk-go-v2/service/apigateway", "github.com/aws/aws-sdk-go-v2/service/apigatewayv2", "github.com/aws/aws-sdk-go-v2/service/sqs",
-		"github.com/goccy", "github.com/oasdiff", "github.com/santhosh-tekuri",
+		"github.com/aws/aws-sdk-go-v2/service/cloudformation", "github.com/aws/aws-sdk-go-v2/service/lambda",
+		"go.yaml.in", "github.com/goccy", "github.com/oasdiff", "github.com/santhosh-tekuri",
 		"github.com/danielgtaylor", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/getkin",
 		"go.opentelemetry.io", "github.com/golang-jwt", "testing",
 	}
