@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 // TestTheCompiledProbeAnswersAsItIsAsked, on the Runtime API, behind both kinds of
 // APIs, as authorizer and as backend.
 func TestTheCompiledProbeAnswersAsItIsAsked(t *testing.T) {
-	r, err := lambdaruntime.Start(t.Context(), bootstrap, nil, lambdaruntime.Options{})
+	r, err := lambdaruntime.Start(t.Context(), bootstrap, []string{"PROBE_APIS=a1b2c3d4e5 probe00001"}, lambdaruntime.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +70,11 @@ func TestTheCompiledProbeAnswersAsItIsAsked(t *testing.T) {
 				t.Errorf("%s, %s: %d %s", flavour, name, w.Code, w.Body)
 			}
 		}
+	}
+	foreign := `{"type":"TOKEN","methodArn":"arn:aws:execute-api:us-east-1:123456789012:orders0001/prod/GET/a","authorizationToken":"` +
+		probe.Plan{Answer: probe.Policy, Statements: allow}.Token() + `"}`
+	if b, err := r.Invoke(t.Context(), []byte(foreign)); err == nil {
+		t.Errorf("in front of another API: %s", b)
 	}
 	b, err := r.Invoke(t.Context(), []byte(`{"httpMethod":"GET","requestContext":{"authorizer":{"call":"X"}}}`))
 	if err != nil || !strings.Contains(string(b), `\"call\":\"X\"`) {

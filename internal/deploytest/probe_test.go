@@ -25,6 +25,19 @@ func TestTheProbePackages(t *testing.T) {
 			if Part(r, "Properties", "IdentityValidationExpression") != nil {
 				t.Errorf("%s: a token of the probe is no JWT", name)
 			}
+		case "AWS::Lambda::Function":
+			// The function must be told its own APIs: it serves no other.
+			if apis := Part(r, "Properties", "Environment", "Variables", "PROBE_APIS", "Fn::Sub"); apis != "${ApiGatewayRestApi} ${HttpApi}" {
+				t.Errorf("%s: PROBE_APIS is %v", name, apis)
+			}
+		case "AWS::ApiGateway::RestApi":
+			if types, _ := Part(r, "Properties", "EndpointConfiguration", "Types").([]any); len(types) != 1 || types[0] != "REGIONAL" {
+				t.Errorf("%s: %v, the examples are regional", name, types)
+			}
+		case "AWS::Lambda::Permission":
+			if Part(r, "Properties", "SourceArn") == nil {
+				t.Errorf("%s: any API may call the probe", name)
+			}
 		case "AWS::ApiGatewayV2::Stage":
 			if stage := Part(r, "Properties", "StageName"); stage != "$default" {
 				t.Errorf("%s: stage %v, doctor asks about $default", name, stage)
@@ -33,7 +46,7 @@ func TestTheProbePackages(t *testing.T) {
 	}
 	for kind, want := range map[string]int{
 		"AWS::ApiGateway::Method": 2, "AWS::ApiGatewayV2::Route": 2, "AWS::ApiGateway::Authorizer": 1, "AWS::ApiGatewayV2::Authorizer": 1,
-		"AWS::ApiGatewayV2::Stage": 1, "AWS::Lambda::Function": 1, "AWS::Logs::LogGroup": 1,
+		"AWS::ApiGatewayV2::Stage": 1, "AWS::Lambda::Function": 1, "AWS::ApiGateway::RestApi": 1, "AWS::Logs::LogGroup": 1,
 	} {
 		if seen[kind] != want {
 			t.Errorf("%d of %s, want %d", seen[kind], kind, want)

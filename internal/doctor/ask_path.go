@@ -85,7 +85,7 @@ func askRoot(ctx context.Context, p *prober, q question) (verdict, func(context.
 	case a.status != http.StatusOK:
 		return found(a.String(), "requests of the root are not decided by their policy", q.change), nil
 	case a.afterStage() != "GET/":
-		return q.otherwise(a.arn), nil
+		return q.otherwise(a.request), nil
 	}
 	return fine(a.afterStage()), nil
 }

@@ -111,7 +111,7 @@ func (p *prober) reach(ctx context.Context) verdict {
 	switch {
 	case err != nil:
 		return failed(err)
-	case a.status != http.StatusOK || a.call == "" || a.arn == "":
+	case a.status != http.StatusOK || a.call == "" || a.request == "":
 		return failed(fmt.Errorf("the answer is %s: this is no API with the probe, or its stage is missing in the URL", a))
 	}
 	if !a.at.IsZero() {

@@ -95,7 +95,7 @@ type answer struct {
 	message string // of a refusal
 	key     string // that the message stood under
 	call    string // of the authorizer's call that decided, "" if it was not let through
-	arn     string // as the authorizer saw it
+	request string // stage/METHOD/path of the method ARN, as the authorizer saw it
 	at      time.Time
 }
 
@@ -179,7 +179,7 @@ func read(status int, body []byte) answer {
 		}
 		return ""
 	}
-	a.call, a.arn = text(probe.CallKey), text(probe.ARNKey)
+	a.call, a.request = text(probe.CallKey), text(probe.ARNKey)
 	if seconds, err := strconv.ParseInt(text(probe.TimeKey), 10, 64); err == nil {
 		a.at = time.Unix(seconds, 0)
 	}
@@ -188,16 +188,12 @@ func read(status int, body []byte) answer {
 
 // afterStage is what follows the stage in a method ARN: METHOD/path.
 func (a answer) afterStage() string {
-	if parts := strings.SplitN(a.arn, "/", 3); len(parts) == 3 {
-		return parts[2]
-	}
-	return ""
+	_, rest, _ := strings.Cut(a.request, "/")
+	return rest
 }
 
 // stage is the one that stands in a method ARN.
 func (a answer) stage() string {
-	if parts := strings.SplitN(a.arn, "/", 3); len(parts) == 3 {
-		return parts[1]
-	}
-	return ""
+	stage, _, _ := strings.Cut(a.request, "/")
+	return stage
 }

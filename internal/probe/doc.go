@@ -5,6 +5,7 @@
 // backend as well, and answers with the authorizer's context.
 //
 // It belongs in front of a throw-away API of its own (deploy/probe) and of none
-// else: whoever writes the token decides. Its tokens are no secrets, and its API
-// gives away nothing but what the caller sent.
+// else: whoever writes the token decides. So it is told the ids of its own APIs, and
+// fails each call of another. Its tokens are no secrets, and its API gives away
+// nothing but what the caller sent.
 package probe

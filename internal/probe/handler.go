@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,13 +17,16 @@ import (
 // Handler is the function. It is lambda.Handler's and gateway.Authorizer's shape,
 // and safe for concurrent use.
 type Handler struct {
-	Now func() time.Time // nil means time.Now
+	// APIs are the ids of those that it is the authorizer of. To any other API, where
+	// whoever writes a token would be let in, each call fails. The zero value has none.
+	APIs []string
+	Now  func() time.Time // nil means time.Now
 }
 
 // Names in the context of an answer, which the backend gives back.
 const (
 	CallKey = "call" // differs from call to call
-	ARNKey  = "arn"  // method or route ARN as the event had it
+	ARNKey  = "arn"  // stage/METHOD/path, as method or route ARN had it: the account is nobody's business
 	TimeKey = "at"   // Unix seconds by the function's clock
 )
 
@@ -54,6 +58,17 @@ var errUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // ST1005:
 
 var errAsked = errors.New("the probe fails because its token asks it to")
 
+// errElsewhere is API Gateway's 500: nobody is let through, and the log says why.
+var errElsewhere = errors.New("the probe is the authorizer of an API that is not its own: take it away there, whoever writes a token would be let in")
+
+// serves reports whether a method ARN is of an API of its own. The id is API
+// Gateway's, no client can write it: arn:…:…:…:…:{apiId}/…
+func (h Handler) serves(arn string) bool {
+	parts := strings.SplitN(arn, ":", 6)
+	id, _, ok := strings.Cut(parts[len(parts)-1], "/")
+	return ok && len(parts) == 6 && id != "" && slices.Contains(h.APIs, id)
+}
+
 // Invoke answers one event: an authorizer's by the plan of its token, any other as
 // the backend. A token that is no plan is refused as unauthorized, so that the API
 // is closed to everybody else's.
@@ -68,6 +83,9 @@ func (h Handler) Invoke(_ context.Context, payload []byte) ([]byte, error) {
 	now := time.Now
 	if h.Now != nil {
 		now = h.Now
+	}
+	if !h.serves(e.arn()) {
+		return nil, errElsewhere
 	}
 	plan, err := ParseToken(e.token())
 	if err != nil {
@@ -101,8 +119,9 @@ func (p Plan) answer(arn string, now time.Time) ([]byte, error) {
 	if p.First != "" && now.Unix() < p.Then {
 		kind = p.First
 	}
+	_, request, _ := strings.Cut(arn, "/")
 	r := response{PrincipalID: "probe", Context: map[string]string{
-		CallKey: rand.Text(), ARNKey: arn, TimeKey: strconv.FormatInt(now.Unix(), 10),
+		CallKey: rand.Text(), ARNKey: request, TimeKey: strconv.FormatInt(now.Unix(), 10),
 	}}
 	switch kind {
 	case Unauthorized:

@@ -19,7 +19,12 @@ import (
 
 var at = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
-const arn = "arn:aws:execute-api:us-east-1:123456789012:probe00001"
+const (
+	arn = "arn:aws:execute-api:us-east-1:123456789012:" + id
+	id  = "probe00001"
+)
+
+var handler = probe.Handler{APIs: []string{id}, Now: func() time.Time { return at }}
 
 func tokenEvent(t testing.TB, token, path string) []byte {
 	t.Helper()
@@ -32,7 +37,7 @@ func tokenEvent(t testing.TB, token, path string) []byte {
 
 func ask(t testing.TB, p probe.Plan, now time.Time) ([]byte, error) {
 	t.Helper()
-	return probe.Handler{Now: func() time.Time { return now }}.Invoke(t.Context(), tokenEvent(t, p.Token(), "/a"))
+	return probe.Handler{APIs: []string{"another", id}, Now: func() time.Time { return now }}.Invoke(t.Context(), tokenEvent(t, p.Token(), "/a"))
 }
 
 var allowAll = []probe.Statement{{Effect: policy.Allow, Resources: []string{"*"}}}
@@ -48,7 +53,7 @@ func TestTheAnswerIsWhatTheTokenAsksFor(t *testing.T) {
 	for _, want := range []string{
 		`"Effect":"Allow","Resource":["` + arn + `/probe/GET/a","` + arn + `/probe/GET/b/*"],"Condition":{"DateLessThan":{"aws:CurrentTime":"2026-03-04T05:06:12Z"}}`,
 		`"Effect":"Deny","NotResource":"` + arn + `/probe/GET/b/c","Condition":{"DateGreaterThanEquals":{"aws:CurrentTime":"2026-03-04T05:06:14Z"}}`,
-		`"arn":"` + arn + `/probe/GET/a"`, `"at":"1772600767"`,
+		`"arn":"probe/GET/a"`, `"at":"1772600767"`,
 	} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("answers %s\nwithout %s", b, want)
@@ -99,7 +104,7 @@ func TestTokensThatAreNoPlanAreUnauthorized(t *testing.T) {
 		"no resource":        probe.Plan{Answer: probe.Policy, Statements: []probe.Statement{{Effect: policy.Allow}}}.Token(),
 		"a past second":      probe.Plan{Answer: probe.Policy, Statements: []probe.Statement{{Effect: policy.Allow, Resources: []string{"*"}, Until: -1}}}.Token(),
 	} {
-		b, err := probe.Handler{}.Invoke(t.Context(), tokenEvent(t, token, "/a"))
+		b, err := handler.Invoke(t.Context(), tokenEvent(t, token, "/a"))
 		if err == nil || err.Error() != "Unauthorized" {
 			t.Errorf("%s: %s, %v", name, b, err)
 		}
@@ -135,6 +140,35 @@ func TestAnAnswerHasTheBytesThatAreAskedFor(t *testing.T) {
 	}
 }
 
+// TestNobodyIsLetIntoAnotherAPI: whoever writes the token decides, so the function
+// must be of no use where somebody attaches it to an API of his own.
+func TestNobodyIsLetIntoAnotherAPI(t *testing.T) {
+	const token = `"Bearer probe.eyJub25jZSI6IiIsImFuc3dlciI6InBvbGljeSIsInN0YXRlbWVudHMiOlt7ImVmZmVjdCI6IkFsbG93IiwicmVzb3VyY2VzIjpbIioiXX1dfQ"`
+	event := func(resource string) string {
+		return `{"type":"REQUEST","headers":{"authorization":` + token + `},"routeArn":"` + resource + `"}`
+	}
+	for name, c := range map[string]struct {
+		apis []string
+		arn  string
+		want bool
+	}{
+		"its own":       {[]string{id}, arn + "/probe/GET/a", true},
+		"one of two":    {[]string{"another", id}, arn + "/probe/GET/a", true},
+		"another":       {[]string{id}, "arn:aws:execute-api:us-east-1:123456789012:other00001/probe/GET/a", false},
+		"longer":        {[]string{id}, arn + "x/probe/GET/a", false},
+		"in the path":   {[]string{id}, "arn:aws:execute-api:us-east-1:123456789012:other00001/probe/GET/:" + id + "/a", false},
+		"nothing known": {nil, arn + "/probe/GET/a", false},
+		"no id":         {[]string{id, ""}, "arn:aws:execute-api:us-east-1:123456789012:/probe/GET/a", false},
+		"no ARN":        {[]string{id, ""}, "", false},
+		"half an ARN":   {[]string{id}, id + "/probe/GET/a", false},
+	} {
+		b, err := probe.Handler{APIs: c.apis}.Invoke(t.Context(), []byte(event(c.arn)))
+		if (err == nil) != c.want || err != nil && (err.Error() == "Unauthorized" || len(b) > 0) {
+			t.Errorf("%s: %s, %v", name, b, err)
+		}
+	}
+}
+
 // TestTheBackendGivesTheContextBack, of REST and of HTTP APIs, and nothing of the
 // request.
 func TestTheBackendGivesTheContextBack(t *testing.T) {
@@ -155,7 +189,7 @@ func TestTheBackendGivesTheContextBack(t *testing.T) {
 // TestBehindEachKindOfAPI: the gateway takes its answers.
 func TestBehindEachKindOfAPI(t *testing.T) {
 	for _, flavour := range []gateway.Flavour{gateway.RESTToken, gateway.RESTRequest, gateway.HTTPv1, gateway.HTTPv2} {
-		g, err := gateway.New(gateway.Config{Flavour: flavour, ARN: arn, Stages: []string{"probe"}, Authorizer: probe.Handler{}})
+		g, err := gateway.New(gateway.Config{Flavour: flavour, ARN: arn, Stages: []string{"probe"}, Authorizer: handler})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +197,7 @@ func TestBehindEachKindOfAPI(t *testing.T) {
 		r.Header.Set("Authorization", probe.Plan{Answer: probe.Policy, Statements: allowAll}.Token())
 		w := httptest.NewRecorder()
 		g.ServeHTTP(w, r)
-		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"arn":"`+arn+`/probe/GET/a"`) {
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"arn":"probe/GET/a"`) || strings.Contains(w.Body.String(), "123456789012") {
 			t.Errorf("%s: %d %s", flavour, w.Code, w.Body)
 		}
 	}
@@ -176,7 +210,7 @@ func FuzzEvents(f *testing.F) {
 	f.Add([]byte(`{"type":"REQUEST","routeArn":"x","headers":{"authorization":"Bearer probe.e30"}}`))
 	f.Add([]byte(`{"requestContext":{"authorizer":{"lambda":1}}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		b, err := probe.Handler{Now: func() time.Time { return at }}.Invoke(t.Context(), payload)
+		b, err := handler.Invoke(t.Context(), payload)
 		if err == nil && !json.Valid(b) {
 			t.Errorf("answers %q", b)
 		}
