@@ -30,6 +30,7 @@ func TestMain(m *testing.M) { leaktest.Exit(m.Run()) }
 type plane struct {
 	mu       sync.Mutex
 	asked    []string // method and path as sent
+	traces   []string // of each, "" where it has none
 	signed   []string // region/service
 	answers  map[string]reply
 	messages []message
@@ -52,6 +53,7 @@ func (p *plane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer p.mu.Unlock()
 	name := r.Method + " " + r.URL.EscapedPath()
 	p.asked = append(p.asked, name)
+	p.traces = append(p.traces, r.Header.Get("X-Amzn-Trace-Id"))
 	scope := strings.Split(r.Header.Get("Authorization"), "/")
 	if len(scope) > 3 {
 		p.signed = append(p.signed, scope[2]+"/"+scope[3])
@@ -251,6 +253,26 @@ func TestAJobIsAMessageWithADelay(t *testing.T) {
 	}
 	if p.signed[0] != "us-east-1/sqs" {
 		t.Errorf("signed for %s", p.signed[0])
+	}
+}
+
+// TestAJobIsNoLinkOfAChainToLambda, which takes jobs that come back for a loop and
+// stops the seventeenth: the message does not carry the trace of the event that it
+// was sent from.
+func TestAJobIsNoLinkOfAChainToLambda(t *testing.T) {
+	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "scopegate-prod-admin")
+	t.Setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a87bd80c:16")
+	p := &plane{answers: map[string]reply{restPath: {status: 202}}}
+	c, base := start(t, p)
+	jobs, err := awsflush.NewJobs(c, base+"/219852565112/scopegate-flush", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := jobs.Schedule(t.Context(), flush.Job{ID: "x", Due: time.Now(), ARN: api("dev").ARN, Stage: "dev"}); err != nil {
+		t.Fatal(err)
+	}
+	if len(p.messages) != 1 || p.traces[0] != "" {
+		t.Errorf("%d messages, sent with trace %q", len(p.messages), p.traces)
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/middleware"
 
 	"scopegate/internal/flush"
 )
@@ -65,8 +67,19 @@ func NewJobs(c aws.Config, queue string, now func() time.Time) (*Jobs, error) {
 		if m := queueRegion.FindStringSubmatch(u.Hostname()); m != nil {
 			o.Region = m[1]
 		}
+		o.APIOptions = append(o.APIOptions, untraced)
 	})
 	return &Jobs{client: client, url: queue, now: now}, nil
+}
+
+// untraced keeps the SDK from telling the queue which event of Lambda a job comes
+// of. Jobs that are not due, or that a sweep is not through with, come back to the
+// function that sent them, and Lambda stops what looks like a loop: it would give
+// the seventeenth message of a chain to the dead letters (AWS: "Use Lambda recursive
+// loop detection to prevent infinite loops"). Jobs end by themselves.
+func untraced(stack *middleware.Stack) error {
+	_, err := stack.Build.Remove((&awsmiddleware.RecursionDetection{}).ID())
+	return err
 }
 
 // Schedule is flush.Jobs'.
