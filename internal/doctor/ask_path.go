@@ -42,7 +42,7 @@ func path(check, sent, onREST, onHTTP, about, consequence string) question {
 func encodedSlash(unlike string) question {
 	q := path("encoded-slash", "/probe/e%2Ff", "/probe/e%2Ff", "/probe/e/f", "REST paths arrive raw, HTTP API paths decoded [U]",
 		"on REST APIs with a TOKEN authorizer whoever holds orders/{id}/notes reaches orders/{id} as well, by a value such as 7%2Fnotes")
-	q.change, q.harmless = "a REQUEST authorizer, whose event names the route; HTTP APIs: none", false
+	q.change, q.harmless = "a REQUEST authorizer, whose event names the route, with "+ttlSetting+"=0, or with POLICY_SCOPE=route and a cache keyed by context.resourcePath and context.httpMethod too; HTTP APIs: none", false
 	ask := q.ask
 	q.ask = func(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 		if p.IsHTTP {

@@ -60,6 +60,7 @@ func askCache(ctx context.Context, p *prober, q question) (verdict, func(context
 	case first.call != second.call:
 		return q.otherwise("the authorizer was asked again"), nil
 	}
+	p.keeps = true
 	return fine("one call of the authorizer answered both"), nil
 }
 
@@ -74,7 +75,7 @@ func (p *prober) switching(first probe.Answer) probe.Plan {
 func askKept(first probe.Answer) func(context.Context, *prober, question) (verdict, func(context.Context) verdict) {
 	return func(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
 		with := p.switching(first)
-		before, err := p.get(ctx, with, "/probe/kept")
+		before, err := p.send(ctx, with, "/probe/kept") // its own failure may be any status
 		if err != nil {
 			return failed(err), nil
 		}
@@ -82,12 +83,16 @@ func askKept(first probe.Answer) func(context.Context, *prober, question) (verdi
 			return failed(fmt.Errorf("the first answer is %s, the probe's clock cannot be told", before)), nil
 		}
 		return verdict{}, func(ctx context.Context) verdict {
-			after, err := p.get(ctx, with, "/probe/kept")
+			after, err := p.send(ctx, with, "/probe/kept")
 			switch {
 			case err != nil:
 				return failed(err)
+			case after.status == http.StatusOK && !p.keeps: // nothing is, whatever it is
+				return failed(errNotCached)
 			case after.status == http.StatusOK:
 				return fine(fmt.Sprintf("%d, then 200", before.status))
+			case after.status != before.status:
+				return failed(fmt.Errorf("%s, then %s", before, after))
 			}
 			return q.otherwise(fmt.Sprintf("%d, and %s when the authorizer would allow", before.status, after))
 		}
@@ -108,8 +113,12 @@ func askDenyKept(ctx context.Context, p *prober, q question) (verdict, func(cont
 		switch {
 		case err != nil:
 			return failed(err)
+		case after.status == http.StatusOK && !p.keeps:
+			return failed(errNotCached)
 		case after.status == http.StatusOK:
 			return q.otherwise("403, then 200")
+		case after.status != http.StatusForbidden:
+			return failed(fmt.Errorf("the second answer is %s, must be 403 or 200", after))
 		}
 		return fine("403, and 403 when the authorizer would allow")
 	}

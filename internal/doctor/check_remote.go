@@ -73,8 +73,11 @@ func FlushPermission(err error, asAdmin bool) Row {
 	const actions = "apigateway:DELETE on …::/restapis/*/stages/*/cache/authorizers and …::/apis/*/stages/*/cache/authorizers, apigateway:GET on …::/apis/*"
 	v := failed(err)
 	switch {
-	case errors.Is(err, flush.ErrElsewhere):
+	case errors.Is(err, flush.ErrElsewhere) && asAdmin:
 		v = fine("there is no such API, so it may")
+	case errors.Is(err, flush.ErrElsewhere):
+		v = noted("there is no such API, so these credentials may", "nothing is known of the admin function's role",
+			"none: run doctor with the credentials of that role to ask for it; a flush that fails shows as FlushFailed")
 	case errors.Is(err, flush.ErrForbidden) && asAdmin:
 		v = found("API Gateway refuses", "changes count only after "+ttlSetting+", and FlushFailed rings", actions+" for the admin function's role")
 	case errors.Is(err, flush.ErrForbidden):

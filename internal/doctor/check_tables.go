@@ -53,7 +53,7 @@ func readTable(ctx context.Context, tables Tables, api mapping.API, outage func(
 
 // Fit says what migrations.Check found.
 func Fit(err error) Row {
-	const check, expected = "layout", "the table has taken the steps that this version knows, and no others"
+	const check, expected = "layout", "the table has taken the steps that this version knows, and no later one that it must not read"
 	v := fine("they fit")
 	switch {
 	case err == nil:

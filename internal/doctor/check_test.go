@@ -264,7 +264,7 @@ func TestFlushPermission(t *testing.T) {
 		want    doctor.Status
 		change  string
 	}{
-		{flush.ErrElsewhere, true, doctor.OK, ""}, {flush.ErrElsewhere, false, doctor.OK, ""},
+		{flush.ErrElsewhere, true, doctor.OK, ""}, {flush.ErrElsewhere, false, doctor.Note, "that role"},
 		{flush.ErrForbidden, true, doctor.Finding, "apigateway:DELETE"}, {flush.ErrForbidden, false, doctor.Note, "admin function's role"},
 		{flush.ErrBusy, true, doctor.Failed, ""}, {errors.New("no connection"), true, doctor.Failed, ""},
 	} {

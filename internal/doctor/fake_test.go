@@ -30,11 +30,14 @@ type other struct {
 	datesAtOnce                                 bool // a Deny with a condition counts at once
 	allowFirst, openEnd                         bool // evaluation
 	starStops, noNotResource, foldsCase         bool
+	foldsMethods                                bool
 	questionStops                               bool
 	arnOf                                       func(raw string) string
 	refuses                                     func(path string) int
 	on401, onError, onDeny                      int
 	body                                        string
+	away                                        func(n int) bool // answers 503 to the n-th request, 1 is the first
+	asked                                       int
 	limit                                       int
 	broken                                      bool // answers nothing that is the probe's
 
@@ -87,6 +90,14 @@ func (o *other) answer(token, arn string) kept {
 }
 
 func (o *other) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	o.asked++
+	away := o.away != nil && o.away(o.asked)
+	o.mu.Unlock()
+	if away {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	if !o.isHTTP {
 		path = strings.TrimPrefix(path, "/"+o.stage)
@@ -168,6 +179,8 @@ func (o *other) allows(d policy.Document, arn string, made time.Time) bool {
 			s.Condition = nil
 		case o.allowFirst && s.Effect == policy.Deny && len(d.Statement) > 1:
 			continue
+		case o.foldsMethods:
+			s.Resource = policy.Strings{strings.ReplaceAll(strings.Join(s.Resource, ""), "/get/", "/GET/")}
 		case o.foldsCase:
 			s.Resource, arn = policy.Strings{strings.ToLower(strings.Join(s.Resource, ""))}, strings.ToLower(arn)
 		case o.starStops && strings.Count(arn, "/") > 4 && strings.HasSuffix(strings.Join(s.Resource, ""), "GET/probe/*"):

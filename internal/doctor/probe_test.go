@@ -26,6 +26,7 @@ func TestAnAPIThatBehavesAsExpectedHasNothingToTell(t *testing.T) {
 // TestAnAPIThatBehavesDifferentlyIsFound: the row says so, what follows, and the
 // setting to change; and the rows of other questions are as they were.
 func TestAnAPIThatBehavesDifferentlyIsFound(t *testing.T) {
+	const uncached = "cache errors-cached 401-cached deny-cached date-allow date-deny" // where nothing is kept, none of these can be told
 	decoded := func(raw string) string { p, _ := url.PathUnescape(raw); return p }
 	for name, c := range map[string]struct {
 		api    *other
@@ -34,8 +35,11 @@ func TestAnAPIThatBehavesDifferentlyIsFound(t *testing.T) {
 		change string // part of it
 		also   string // checks that cannot but tell of it too
 	}{
-		"no cache":               {&other{noCache: true}, "cache", doctor.Note, "authorizerResultTtlInSeconds", "deny-cached date-allow date-deny"},
-		"no cache, dates":        {&other{noCache: true}, "date-allow", doctor.Failed, "", "cache deny-cached date-deny"},
+		"no cache":               {&other{noCache: true}, "cache", doctor.Note, "authorizerResultTtlInSeconds", uncached},
+		"no cache, dates":        {&other{noCache: true}, "date-allow", doctor.Failed, "", uncached},
+		"no cache, errors":       {&other{noCache: true}, "errors-cached", doctor.Failed, "", uncached},
+		"no cache, 401s":         {&other{noCache: true}, "401-cached", doctor.Failed, "", uncached},
+		"no cache, denials":      {&other{noCache: true}, "deny-cached", doctor.Failed, "", uncached},
 		"errors are kept":        {&other{keepsErrors: true}, "errors-cached", doctor.Finding, "authorizerResultTtlInSeconds", ""},
 		"401s are kept":          {&other{keeps401: true}, "401-cached", doctor.Finding, "authorizerResultTtlInSeconds", ""},
 		"denials are not kept":   {&other{dropsDenies: true}, "deny-cached", doctor.Note, "none", ""},
@@ -45,8 +49,9 @@ func TestAnAPIThatBehavesDifferentlyIsFound(t *testing.T) {
 		"dates hold at once":     {&other{datesAtOnce: true}, "date-deny", doctor.Finding, "POLICY_EXPIRY=off", ""},
 		"Allow wins":             {&other{allowFirst: true}, "deny-wins", doctor.Finding, "POLICY_SCOPE=route", "date-deny star not-resource"},
 		"open where none names":  {&other{openEnd: true}, "no-match", doctor.Finding, "POLICY_EXPLICIT_DENY=on", "date-allow case question-mark"},
-		"* stops at /":           {&other{starStops: true}, "star", doctor.Finding, "routes in the place of patterns", ""},
+		"* stops at /":           {&other{starStops: true}, "star", doctor.Finding, "do not attach", ""},
 		"? stops at /":           {&other{questionStops: true}, "question-mark", doctor.Finding, "do not attach", ""},
+		"methods of any case":    {&other{foldsMethods: true}, "case", doctor.Finding, "differ by case", ""},
 		"case does not count":    {&other{foldsCase: true}, "case", doctor.Finding, "differ by case", "not-resource"},
 		"NotResource is ignored": {&other{noNotResource: true}, "not-resource", doctor.Note, "POLICY_EXPLICIT_DENY=off", ""},
 		"slashes are trimmed": {&other{arnOf: func(raw string) string {
@@ -68,10 +73,11 @@ func TestAnAPIThatBehavesDifferentlyIsFound(t *testing.T) {
 		"another default stage": {&other{isHTTP: true, stage: "default"}, "default-stage", doctor.Finding, "register the API's table for the stage that is seen", ""},
 		"401 becomes 500":       {&other{on401: 500}, "401", doctor.Finding, "INVALID_TOKEN=deny", ""},
 		"500 becomes 403":       {&other{onError: 403}, "500", doctor.Finding, "AUTHORIZER_FAILURE", ""},
-		"500 becomes 502":       {&other{onError: 502}, "500", doctor.Note, "none", ""},
+		"500 becomes 502":       {&other{onError: 502}, "500", doctor.Note, "none", "answer-size"},
 		"another body":          {&other{body: `{"message":"Forbidden"}`}, "403-body", doctor.Note, "none", ""},
 		"less fits":             {&other{limit: 6200}, "answer-size", doctor.Finding, "POLICY_MAX_BYTES=6144", ""},
 		"more fits":             {&other{limit: 13000}, "answer-size", doctor.Note, "POLICY_MAX_BYTES=12288", ""},
+		"too large is a denial": {&other{limit: 8191, onError: 403}, "answer-size", doctor.Finding, "POLICY_MAX_BYTES=7168", "500"},
 		"hardly anything fits":  {&other{limit: 1500}, "answer-size", doctor.Failed, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,6 +100,33 @@ func resolveDots(raw string) string {
 		return path.Clean(raw)
 	}
 	return raw
+}
+
+// TestNothingIsSaidOfAnAPIThatIsAway: whichever request it is that the API does not
+// answer, its row says so, and no other is another than it was.
+func TestNothingIsSaidOfAnAPIThatIsAway(t *testing.T) {
+	all := &other{}
+	asked(t, all)
+	for n := 2; n <= all.asked; n++ { // the first one finds out whether it is the probe
+		o := &other{away: func(i int) bool { return i == n }}
+		for check, r := range asked(t, o) {
+			if r.Status != doctor.OK && r.Status != doctor.Failed && check != "500" {
+				t.Errorf("request %d: %+v", n, r)
+			}
+		}
+	}
+	for n := range all.asked { // for good from then on: what is ok was asked before
+		o := &other{away: func(i int) bool { return i > n }}
+		fine := 0
+		for _, r := range asked(t, o) {
+			if r.Status == doctor.OK {
+				fine++
+			}
+		}
+		if fine > n {
+			t.Errorf("%d requests were answered, and %d rows are ok", n, fine)
+		}
+	}
 }
 
 // TestWhatIsNotTheProbeIsNotAsked: one row says so.

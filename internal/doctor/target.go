@@ -56,6 +56,7 @@ type prober struct {
 	Target
 	base   *url.URL
 	offset time.Duration // of the function's clock from ours
+	keeps  bool          // an answer of the authorizer was seen to be kept
 }
 
 func newProber(t Target) (*prober, error) {
@@ -126,9 +127,19 @@ func deny(resources ...string) probe.Statement {
 	return probe.Statement{Effect: policy.Deny, Resources: resources}
 }
 
-// get sends one request. The path, which follows the stage, goes out as it stands:
-// nothing cleans or escapes it.
+// get sends one request, and fails where the answer says nothing of the question:
+// API Gateway or the function is away.
 func (p *prober) get(ctx context.Context, with probe.Plan, path string) (answer, error) {
+	a, err := p.send(ctx, with, path)
+	if err == nil && a.status > http.StatusInternalServerError {
+		err = fmt.Errorf("ask the probe: the answer is %s: try again later", a)
+	}
+	return a, err
+}
+
+// send sends one request. The path, which follows the stage, goes out as it stands:
+// nothing cleans or escapes it.
+func (p *prober) send(ctx context.Context, with probe.Plan, path string) (answer, error) {
 	target := *p.base
 	target.Opaque, target.Path, target.RawPath = p.base.EscapedPath()+path, "", ""
 	request := (&http.Request{Method: http.MethodGet, URL: &target, Host: p.base.Host, Header: http.Header{"Authorization": {with.Token()}}}).WithContext(ctx)
