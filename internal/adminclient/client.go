@@ -55,7 +55,7 @@ var ErrOptions = errors.New("invalid option")
 
 // New makes a client. Its error is an ErrOptions.
 func New(o Options) (*Client, error) {
-	base, err := baseURL(o.URL)
+	base, err := BaseURL(o.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,9 @@ func New(o Options) (*Client, error) {
 // Close ends connections that are kept.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// baseURL checks where a token may be sent.
-func baseURL(text string) (string, error) {
+// BaseURL checks where a token may be sent, and gives what the paths of the admin API
+// follow. Its error is an ErrOptions, and holds nothing of the URL.
+func BaseURL(text string) (string, error) {
 	fault := func(rule string) error { return fmt.Errorf("URL of the admin API: %s: %w", rule, ErrOptions) }
 	u, err := url.Parse(text)
 	switch {

@@ -124,7 +124,8 @@ func (p *program) examineSettings(ctx context.Context, o doctorFlags) ([]doctor.
 		rows = append(rows, skipped(doctor.PartTable, "table", "nothing is named: TABLE_NAME, --data DIR, --dev URL or --stack NAME"))
 	}
 	rows = append(rows, p.examineFlush(ctx, p.env("FLUSH_QUEUE_URL"), adminTimeout, "")...)
-	return append(rows, examineAdmin(ctx, cmp.Or(o.admin, p.env("SCOPEGATE_ADMIN")))...), nil
+	admin, err := examineAdmin(ctx, cmp.Or(o.admin, p.env("SCOPEGATE_ADMIN")))
+	return append(rows, admin...), err
 }
 
 // storeSettings are those that name the table.
@@ -143,11 +144,16 @@ func (p *program) storeSettings() (s config.Settings, ok bool, faults []doctor.R
 // (serverless.yml).
 const adminTimeout = 29 * time.Second
 
-func examineAdmin(ctx context.Context, address string) []doctor.Row {
+// examineAdmin asks the admin API at an address that another command would take, too.
+func examineAdmin(ctx context.Context, address string) ([]doctor.Row, error) {
 	if address == "" {
-		return []doctor.Row{skipped(doctor.PartAdmin, "healthz", "nothing is named: --admin-url URL, SCOPEGATE_ADMIN, --dev URL or --stack NAME")}
+		return []doctor.Row{skipped(doctor.PartAdmin, "healthz", "nothing is named: --admin-url URL, SCOPEGATE_ADMIN, --dev URL or --stack NAME")}, nil
 	}
-	return doctor.Admin(ctx, doctorClient(), address)
+	base, err := adminclient.BaseURL(address)
+	if err != nil {
+		return nil, err
+	}
+	return doctor.Admin(ctx, doctorClient(), base), nil
 }
 
 // examineProviders judges the settings of the environment, where there are any, as
@@ -269,7 +275,8 @@ func (p *program) examineStack(ctx context.Context, o doctorFlags) ([]doctor.Row
 	if err != nil && o.admin == "" {
 		return append(rows, missing(doctor.PartAdmin, err)), nil
 	}
-	return append(rows, examineAdmin(ctx, cmp.Or(o.admin, address))...), nil
+	admin, err := examineAdmin(ctx, cmp.Or(o.admin, address))
+	return append(rows, admin...), err
 }
 
 func stackRow(s stack.Stack) doctor.Row {

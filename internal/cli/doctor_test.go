@@ -115,6 +115,9 @@ func TestDoctorOfTheLocalStackFindsNothing(t *testing.T) {
 	}
 	rows, code, _ = doctorRows(t, environment(t), "--data", dir)
 	want(t, rows, map[string]doctor.Status{"tables: arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2 stage dev": doctor.OK})
+	// As the other commands take it, with /v1 or without.
+	beside, _, _ := doctorRows(t, environment(t), "--admin-url", ready.AdminURL+"/v1/")
+	want(t, beside, map[string]doctor.Status{"admin API: healthz": doctor.OK, "admin API: closed": doctor.OK})
 	if code != cli.OK {
 		t.Errorf("--data ends with %d", code)
 	}
@@ -144,12 +147,14 @@ func TestDoctorExitCodes(t *testing.T) {
 		"probe is away":    {nil, []string{"--probe-rest", "http://127.0.0.1:1/probe"}, cli.Failed, "half a minute", map[string]doctor.Status{"REST API on AWS: probe": doctor.Failed}},
 		"no URL of an API": {nil, []string{"--probe-http", "def456"}, cli.Usage, "must be that of an API", nil},
 		"no dev":           {nil, []string{"--dev", "http://127.0.0.1:1"}, cli.Failed, "is scopegate dev running?", nil},
+		"no admin URL":     {nil, []string{"--admin-url", "admin.example"}, cli.Usage, "must be a URL", nil},
+		"a secret in it":   {[]string{"SCOPEGATE_ADMIN=https://ada:hunter2@127.0.0.1:1"}, nil, cli.Usage, "must hold no user or password", nil},
 		"dev and stack":    {nil, []string{"--dev", "http://127.0.0.1:1", "--stack", "x"}, cli.Usage, "dev stack", nil},
 		"an argument":      {nil, []string{"x"}, cli.Usage, "Usage", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows, code, errs := doctorRows(t, environment(t, c.env...), c.args...)
-			if code != c.code || !strings.Contains(errs, c.says) {
+			if code != c.code || !strings.Contains(errs, c.says) || strings.Contains(fmt.Sprint(rows, errs), "hunter2") {
 				t.Errorf("ends with %d, want %d: %s", code, c.code, errs)
 			}
 			want(t, rows, c.rows)
@@ -299,7 +304,11 @@ func TestDoctorOfADeployedStack(t *testing.T) {
 		"admin is away":       {func() { c.outputs["AdminUrl"] = "http://127.0.0.1:1" }, "admin API: healthz", doctor.Failed, cli.Failed},
 		"no right to flush":   {func() { c.forbidden = true }, "flush: permission", doctor.Note, cli.OK},
 		"nor the function's":  {func() { c.forbidden, c.caller = true, "arn:aws:sts::219852565112:assumed-role/scopegate-t-AdminRole/x" }, "flush: permission", doctor.Finding, cli.Negative},
-		"the provider is off": {func() { c.functions["scopegate-t-authorizer"]["ENTRA_AUTHORITY"] = "http://127.0.0.1:1" }, "", "", cli.Failed},
+		"the provider is off": {func() {
+			for _, settings := range c.functions {
+				settings["ENTRA_AUTHORITY"] = "http://127.0.0.1:1"
+			}
+		}, "", "", cli.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fresh, env := deploy(t)

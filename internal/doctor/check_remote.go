@@ -157,6 +157,8 @@ func agree(authorizer, admin config.Settings) []Row {
 	if admin.JudgesCallers() {
 		const judged = "explain judges other tokens than the authorizer takes"
 		same("ENTRA_TENANT_IDS", strings.Join(authorizer.TenantIDs, " "), strings.Join(admin.TenantIDs, " "), judged)
+		same("ENTRA_AUTHORITY", authorizer.Authority, admin.Authority, judged)
+		same("ENTRA_STS", authorizer.STS, admin.STS, judged)
 		same("OIDC_ISSUERS", issuersOf(authorizer), issuersOf(admin), judged)
 		same("OIDC_AUDIENCES", audiencesOf(authorizer), audiencesOf(admin), judged)
 		same("CLOCK_SKEW", authorizer.ClockSkew, admin.ClockSkew, judged)
@@ -164,7 +166,8 @@ func agree(authorizer, admin config.Settings) []Row {
 	return rows
 }
 
-// issuersOf and audiencesOf write settings as they were given.
+// issuersOf and audiencesOf write settings as they were given; the first issuer is
+// the one that is trusted where a table does not say, of audiences none comes first.
 func issuersOf(s config.Settings) string {
 	var all []string
 	for _, i := range s.Issuers {
@@ -180,6 +183,7 @@ func audiencesOf(s config.Settings) string {
 			all = append(all, i.Issuer+"="+a)
 		}
 	}
+	slices.Sort(all)
 	return strings.Join(all, " ")
 }
 

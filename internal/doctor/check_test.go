@@ -318,7 +318,11 @@ func TestFunctionsAndTheirSettings(t *testing.T) {
 			a.Environment["OIDC_AUDIENCES"] += " https://a.example=x"
 			b.Environment["OIDC_AUDIENCES"] += " https://b.example=x"
 		}, "OIDC_", "OIDC_", true},
-		"skew": {func(a, _ *doctor.FunctionFacts) { a.Environment["CLOCK_SKEW"] = "5s" }, "CLOCK_SKEW agrees", "CLOCK_SKEW", false},
+		"sovereign cloud": {func(a, _ *doctor.FunctionFacts) {
+			a.Environment["ENTRA_AUTHORITY"] = "https://login.microsoftonline.us"
+		}, "ENTRA_AUTHORITY agrees", "ENTRA_AUTHORITY", false},
+		"sts":              {func(a, _ *doctor.FunctionFacts) { a.Environment["ENTRA_STS"] = "https://sts.example" }, "ENTRA_STS agrees", "ENTRA_STS", false},
+		"skew":             {func(a, _ *doctor.FunctionFacts) { a.Environment["CLOCK_SKEW"] = "5s" }, "CLOCK_SKEW agrees", "CLOCK_SKEW", false},
 	} {
 		a, b := functions()
 		c.spoil(&a, &b)
@@ -336,6 +340,11 @@ func TestFunctionsAndTheirSettings(t *testing.T) {
 		if found < 1 || found > 1 && !c.more {
 			t.Errorf("%s: %d findings in %+v", name, found, rows)
 		}
+	}
+	a, b = functions() // audiences are a set
+	a.Environment["OIDC_AUDIENCES"], b.Environment["OIDC_AUDIENCES"] = "api://orders api://bills", "api://bills api://orders"
+	if _, _, rows := doctor.Functions(a, b); (doctor.Report{Rows: rows}).Err() != nil {
+		t.Errorf("audiences in another order: %+v", rows)
 	}
 	a, b = functions() // an admin function that judges no callers has no tenants to agree about
 	delete(b.Environment, "ENTRA_TENANT_IDS")
