@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -42,40 +43,79 @@ const (
 // ErrLockLost: this run was stopped for so long that another one took over.
 var ErrLockLost = errors.New("another run has taken over the lock")
 
-// Lock is who holds the lock of a table's migrations. The zero Lock is held by nobody.
-type Lock struct {
-	Owner string
-	Until time.Time
-
-	lease string
+// holding is who holds the lock. The zero holding is nobody's.
+type holding struct {
+	owner string
+	until time.Time // zero: it cannot be read
+	item  item      // as it is stored, whatever that is
 }
 
-func lockOf(it item) Lock {
+func holdingOf(it item) holding {
 	if it == nil {
-		return Lock{}
+		return holding{}
 	}
-	l := Lock{Owner: cmp.Or(textOf(it[ownerAttribute]), "nobody named"), lease: textOf(it[leaseAttribute])}
+	l := holding{owner: cmp.Or(textOf(it[ownerAttribute]), "nobody named"), item: it}
 	if n, ok := it[untilAttribute].(*types.AttributeValueMemberN); ok {
 		if ms, err := strconv.ParseInt(n.Value, 10, 64); err == nil {
-			l.Until = time.UnixMilli(ms)
+			l.until = time.UnixMilli(ms)
 		}
 	}
 	return l
 }
 
-func (r *run) holder(ctx context.Context) (Lock, error) {
+// String is the holding as a progress line.
+func (h holding) String() string {
+	if h.until.IsZero() {
+		return "locked by " + h.owner
+	}
+	return fmt.Sprintf("locked by %s until %s", h.owner, h.until.UTC().Format(time.RFC3339))
+}
+
+func (h holding) free() bool { return h.item == nil }
+
+// over reports whether it ended so long ago that no clock can be that wrong.
+func (h holding) over(now time.Time) bool {
+	return !h.until.IsZero() && now.Sub(h.until) > clockSkew
+}
+
+// condition holds while the lock is exactly this one. A lock that a person or a
+// later version wrote otherwise must not be there for ever.
+func (h holding) condition(values item) string {
+	if h.free() {
+		return "attribute_not_exists(pk)"
+	}
+	one := func(name, value string, stored types.AttributeValue) string {
+		if stored == nil {
+			return "attribute_not_exists(" + name + ")"
+		}
+		values[value] = stored
+		return name + " = " + value
+	}
+	return "attribute_exists(pk) AND " + one("#lease", ":from", h.item[leaseAttribute]) + " AND " + one("#until", ":was", h.item[untilAttribute])
+}
+
+func (r *run) holder(ctx context.Context) (holding, error) {
 	it, err := r.get(ctx, key(lockKey))
 	if err != nil {
-		return Lock{}, fmt.Errorf("read lock: %w", err)
+		return holding{}, fmt.Errorf("read lock: %w", err)
 	}
-	return lockOf(it), nil
+	return holdingOf(it), nil
 }
 
 // lock waits until this run holds the lock. What a killed run held is taken over
-// when its lease has ended.
+// when its lease has ended. A lock whose taking was not answered may be held: it is
+// given back.
 func (r *run) lock(ctx context.Context) error {
 	r.lease = rand.Text()
-	var seen Lock
+	err := r.awaitLock(ctx)
+	if err != nil {
+		r.unlock(ctx)
+	}
+	return err
+}
+
+func (r *run) awaitLock(ctx context.Context) error {
+	var seen holding
 	var since time.Time
 	for {
 		held, err := r.holder(ctx)
@@ -83,14 +123,13 @@ func (r *run) lock(ctx context.Context) error {
 			return err
 		}
 		now := r.o.Now()
-		if held != seen {
+		if !reflect.DeepEqual(held, seen) {
 			seen, since = held, now
-			if held.lease != "" || held.Owner != "" {
-				r.o.Progress(fmt.Sprintf("locked by %s until %s: waiting", held.Owner, held.Until.UTC().Format(time.RFC3339)))
+			if !held.free() {
+				r.o.Progress(held.String() + ": waiting")
 			}
 		}
-		free := held == Lock{} || now.Sub(held.Until) > clockSkew || now.Sub(since) >= leaseFor
-		if free {
+		if held.free() || held.over(now) || now.Sub(since) >= leaseFor {
 			switch taken, err := r.takeLock(ctx, held); {
 			case err != nil:
 				return err
@@ -99,30 +138,25 @@ func (r *run) lock(ctx context.Context) error {
 			}
 		}
 		if err := r.o.sleep(ctx, lockPoll); err != nil {
-			return fmt.Errorf("wait for the lock that %s holds: %w", cmp.Or(held.Owner, "another run"), err)
+			return fmt.Errorf("wait for the lock that %s holds: %w", cmp.Or(held.owner, "another run"), err)
 		}
 	}
 }
 
 // takeLock takes the lock from a holding that was seen to be over, or where there
 // is none. false if another run was quicker.
-func (r *run) takeLock(ctx context.Context, from Lock) (bool, error) {
-	in := &dynamodb.UpdateItemInput{
-		TableName: &r.table, Key: key(lockKey),
-		UpdateExpression:         aws.String("SET #lease = :lease, #owner = :owner, #until = :until"),
-		ExpressionAttributeNames: map[string]string{"#lease": leaseAttribute, "#owner": ownerAttribute, "#until": untilAttribute},
-		ExpressionAttributeValues: item{
-			":lease": text(r.lease), ":owner": text(r.o.By), ":until": r.until(),
-			":mine": text(r.lease), // a request sent twice
-		},
-		ConditionExpression: aws.String("attribute_not_exists(pk) OR #lease = :mine"),
+func (r *run) takeLock(ctx context.Context, from holding) (bool, error) {
+	values := item{
+		":lease": text(r.lease), ":owner": text(r.o.By), ":until": r.until(),
+		":mine": text(r.lease), // a request sent twice
 	}
-	if from != (Lock{}) {
-		in.ConditionExpression = aws.String("(#lease = :from AND #until = :was) OR #lease = :mine")
-		in.ExpressionAttributeValues[":from"] = text(from.lease)
-		in.ExpressionAttributeValues[":was"] = millis(from.Until)
-	}
-	_, err := r.client.UpdateItem(ctx, in)
+	condition := "(" + from.condition(values) + ") OR #lease = :mine"
+	_, err := r.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &r.table, Key: key(lockKey), ConditionExpression: &condition,
+		UpdateExpression:          aws.String("SET #lease = :lease, #owner = :owner, #until = :until"),
+		ExpressionAttributeNames:  map[string]string{"#lease": leaseAttribute, "#owner": ownerAttribute, "#until": untilAttribute},
+		ExpressionAttributeValues: values,
+	})
 	switch {
 	case isConditionFailed(err), isBusy(err):
 		return false, nil

@@ -304,3 +304,65 @@ func TestADryRunSaysWhoHoldsTheLock(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 }
+
+// TestALockThatCannotBeReadIsTakenOver, when it was seen unchanged for as long as a
+// lease: a person, or a later version, wrote it otherwise.
+func TestALockThatCannotBeReadIsTakenOver(t *testing.T) {
+	for name, spoil := range map[string]item{
+		"nothing in it": {}, "no lease": {"owner": s("me"), "expires": &types.AttributeValueMemberN{Value: "1"}},
+		"no end": {"owner": s("me"), "lease": s("l")}, "an end that is text": {"lease": s("l"), "expires": s("soon")},
+		"an end that is no whole number": {"lease": s("l"), "expires": &types.AttributeValueMemberN{Value: "1.5"}},
+		"a lease that is a number":       {"lease": &types.AttributeValueMemberN{Value: "1"}, "expires": &types.AttributeValueMemberN{Value: "1"}},
+		"a lease that is nothing":        {"lease": &types.AttributeValueMemberNULL{Value: true}, "expires": &types.AttributeValueMemberNULL{Value: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, table := dynamotest.NewTable(t)
+			spoil["pk"], spoil["sk"] = s("migrations"), s("lock")
+			if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: spoil}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			next := new(clock)
+			o := next.options("next").Sleeping(func(ctx context.Context, d time.Duration) error {
+				if next.since.Add(int64(d)) > int64(2*migrations.LeaseFor) {
+					return errors.New("still locked")
+				}
+				return ctx.Err()
+			})
+			if _, err := migrations.RunSteps(ctx, client, table, counting(table), o); err != nil {
+				t.Fatal(err)
+			}
+			if n := counted(t, client, table); n != "3" {
+				t.Errorf("counted %s times, want 3", n)
+			}
+		})
+	}
+}
+
+// TestALockWhoseTakingWasNotAnsweredIsGivenBack: it may have been taken, and the
+// next run would wait for its lease to end.
+func TestALockWhoseTakingWasNotAnsweredIsGivenBack(t *testing.T) {
+	client, wire := dynamotest.WireClient(t, dynamotest.Endpoint(t))
+	table := dynamotest.TableName()
+	if _, err := migrations.Run(t.Context(), client, table, migrations.Options{Create: true}); err != nil {
+		t.Fatal(err)
+	}
+	wire.Decide(func(operation string, _ int) dynamotest.Fate {
+		if operation == "UpdateItem" {
+			return dynamotest.Lose
+		}
+		return dynamotest.Deliver
+	})
+	if _, err := migrations.RunSteps(t.Context(), client, table, counting(table), new(clock).options("first")); err == nil {
+		t.Fatal("the lock's answer was lost, and the run goes on")
+	}
+	wire.Decide(nil)
+	next := new(clock)
+	if _, err := migrations.RunSteps(t.Context(), client, table, counting(table), next.options("next")); err != nil {
+		t.Fatal(err)
+	}
+	if waited := time.Duration(next.since.Load()); waited >= migrations.LeaseFor {
+		t.Errorf("the next run waited %s for a lock that nobody holds", waited)
+	}
+}

@@ -232,8 +232,8 @@ func (r *run) pretend(ctx context.Context, t todo, report *Report) error {
 		report.Version = max(report.Version, step.Number)
 	}
 	held, err := r.holder(ctx)
-	if err == nil && held != (Lock{}) {
-		r.o.Progress(fmt.Sprintf("locked by %s until %s", held.Owner, held.Until.UTC().Format(time.RFC3339)))
+	if err == nil && !held.free() {
+		r.o.Progress(held.String())
 	}
 	return err
 }
