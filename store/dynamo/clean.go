@@ -27,6 +27,10 @@ func (s *Store) Clean(ctx context.Context, api mapping.API) error {
 	if err := store.CheckAPI(api); err != nil {
 		return err
 	}
+	// In a table of a later layout what looks left over may be in use.
+	if err := s.fits(ctx); err != nil {
+		return wrap(err, "clean up after changes of %s", api)
+	}
 	registered, err := s.query(ctx, &dynamodb.QueryInput{}, generationsPK(api), 0)
 	if err != nil {
 		return wrap(err, "read generations of %s", api)

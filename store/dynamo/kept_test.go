@@ -108,3 +108,42 @@ func TestARevocationKeepsWhatALaterVersionWrote(t *testing.T) {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
+
+// TestAChangeOfPermissionsLeavesTheHeadsOwnWordsAlone: what a later version put into
+// an entry of owners or trust is not known here, and nobody changed the head.
+func TestAChangeOfPermissionsLeavesTheHeadsOwnWordsAlone(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	st := dynamo.New(client, table)
+	first := change(store.Revision{}, many(t, 1)...)
+	first.Head = &store.Head{Name: "orders", Owners: []store.Owner{{Tenant: "11111111-2222-4333-8444-555555555555", Role: "owner"}}}
+	m := commit(t, st, first)
+	head := find(t, client, table, " meta")
+	owner := head["owners"].(*types.AttributeValueMemberL).Value[0].(*types.AttributeValueMemberM)
+	owner.Value["until"] = s("2030")
+	put(t, client, table, head)
+	for _, n := range []int{2, 120} { // the second makes a new generation
+		m = commit(t, st, change(m.Revision, many(t, n)...))
+		got, ok := find(t, client, table, " meta")["owners"].(*types.AttributeValueMemberL)
+		if !ok || len(got.Value) != 1 || !cmp.Equal(got.Value[0], types.AttributeValue(owner), cmp.AllowUnexported(types.AttributeValueMemberM{}, types.AttributeValueMemberS{})) {
+			t.Errorf("after a change of %d permissions the owners are %+v", n, got)
+		}
+		if len(m.Owners) != 1 || m.Name != "orders" {
+			t.Errorf("answered with %+v", m)
+		}
+	}
+}
+
+// TestTheListOfAPIsPassesOverOtherKinds, and not over a name that is damaged.
+func TestTheListOfAPIsPassesOverOtherKinds(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	st := dynamo.New(client, table)
+	commit(t, st, change(store.Revision{}, many(t, 1)...))
+	put(t, client, table, item{"pk": s("apis"), "sk": s("index#later")})
+	if all, err := st.APIs(t.Context()); err != nil || len(all) != 1 || all[0] != api {
+		t.Errorf("%v, %v", all, err)
+	}
+	put(t, client, table, item{"pk": s("apis"), "sk": s("arn:aws:execute-api:damaged")})
+	if all, err := st.APIs(t.Context()); err == nil {
+		t.Errorf("beside a damaged name: %v", all)
+	}
+}

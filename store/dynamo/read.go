@@ -80,6 +80,9 @@ func (r *Reader) APIs(ctx context.Context) ([]mapping.API, error) {
 	}
 	var all []mapping.API
 	for _, it := range items {
+		if !strings.HasPrefix(textOf(it[sk]), "arn:") {
+			continue // of a kind that is not known here
+		}
 		api, err := split(textOf(it[sk]))
 		if err != nil {
 			return nil, wrap(err, "read list of APIs")

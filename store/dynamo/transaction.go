@@ -154,7 +154,14 @@ func (s *Store) frame(h head, p place, e store.Effect) ([]types.TransactWriteIte
 		}
 		return actions, nil
 	}
-	return []types.TransactWriteItem{s.update(k, next, metaNames, was), audit}, nil
+	known := metaNames
+	if e.Record.HeadAfter == nil { // not even written as it is: a later version may have more in it
+		known = nil
+		for _, name := range headNames {
+			delete(next, name)
+		}
+	}
+	return []types.TransactWriteItem{s.update(k, next, known, was), audit}, nil
 }
 
 // nextHead is the meta item after the change, but for its key.
