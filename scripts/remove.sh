@@ -8,9 +8,13 @@ export SLS_DEPRECATION_NOTIFICATION_MODE=error SLS_TELEMETRY_DISABLED=1 NODE_NO_
 info=$(node_modules/.bin/osls info --verbose --stage "$@") # fails if there is no such stack
 table=$(sed -n 's/^ *TableName: //p' <<<"$info")
 node_modules/.bin/osls remove --stage "$@"
+if [[ -z $table ]]; then
+	echo "Removed. The stack named no table; one that a deployment made and did not finish may be left, as scopegate-$stage-Table-…"
+	exit
+fi
 cat <<END
 
-Removed. The table ${table:?} stays.
+Removed. The table $table stays.
   To use it again: tableName: $table for stage $stage in deploy/stages.yml, and make deploy STAGE=$stage.
   To delete it for good, with its audit trail: switch its deletion protection off, and delete it.
 END

@@ -41,13 +41,14 @@ type migrateJSON struct {
 type migrateFlags struct {
 	stack, seed              string
 	create, dryRun, breaking bool
+	notCreate                bool // --create=false was given
 	asJSON                   bool
 }
 
 const migrateLong = `Brings the layout of the DynamoDB table up to date: of the table of the deployed stack
 --stack NAME, or of the one that the settings name (TABLE_NAME, AWS_REGION,
 AWS_ENDPOINT_URL_DYNAMODB). Region, endpoint and table are printed first. A missing table is
-made on a loopback endpoint, or elsewhere with --create.
+made on a loopback endpoint (not with --create=false), or elsewhere with --create.
 
 Running it again does no harm, after a failure or a kill too; where there is nothing to do
 nothing is written. Of several runs at once one works and the others wait. What a killed run
@@ -85,6 +86,7 @@ func (p *program) migrateCommand() *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("seed", "dry-run")
 	cmd.MarkFlagsMutuallyExclusive("stack", "create") // its table is CloudFormation's to make
 	cmd.RunE = running(func(cmd *cobra.Command, _ []string) error {
+		m.notCreate = f.Changed("create") && !m.create
 		return p.migrate(cmd.Context(), m)
 	})
 	return cmd
@@ -167,7 +169,7 @@ func (p *program) tableOfStack(ctx context.Context, name string) (string, error)
 func (p *program) migrateTable(ctx context.Context, client *dynamodb.Client, m migrateFlags, result *migrateJSON) error {
 	local := dynamo.IsLoopback(p.endpoint())
 	report, err := migrations.Run(ctx, client, result.Table, migrations.Options{
-		Create: m.create || local && m.stack == "", Protect: !local, Breaking: m.breaking, DryRun: m.dryRun,
+		Create: m.create || local && m.stack == "" && !m.notCreate, Protect: !local, Breaking: m.breaking, DryRun: m.dryRun,
 		By: whoRuns(), Progress: func(line string) { fmt.Fprintln(p.stderr, line) },
 	})
 	if err != nil {

@@ -158,3 +158,20 @@ func TestATableThatIsNewerIsNoOutage(t *testing.T) {
 		}
 	}
 }
+
+// TestATableIsNotMadeAgainstOnesWill, on a stand-in, where a missing one is made
+// unasked.
+func TestATableIsNotMadeAgainstOnesWill(t *testing.T) {
+	missing := dynamotest.TableName()
+	env := awsOf(t, "TABLE_NAME="+missing)
+	if stdout, stderr, code := migrate(t, env, "", "--create=false"); code != cli.Negative || stdout != "" || !strings.Contains(stderr, "there is no such table") {
+		t.Errorf("%d\n%s\n%s", code, stdout, stderr)
+	}
+	if _, err := dynamotest.Client(t).DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: &missing}); err == nil {
+		t.Error("the table was made")
+	}
+	t.Cleanup(func() { dropTable(t, missing) })
+	if _, stderr, code := migrate(t, env, ""); code != cli.OK {
+		t.Errorf("%d\n%s", code, stderr)
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	deployed "scopegate/internal/stack"
@@ -112,17 +113,33 @@ func (d deployment) run(script string, env []string, args ...string) (string, er
 // deploy packages and deploys as `make deploy STAGE=moto` does.
 func (d deployment) deploy(params ...string) string {
 	d.t.Helper()
+	out, err := d.tryDeploy(nil, params...)
+	if err != nil {
+		d.t.Fatalf("deploy: %v\n%s", err, out)
+	}
+	return out
+}
+
+// refused deploys what must not be deployed, for a reason that it says.
+func (d deployment) refused(want string, params ...string) {
+	d.t.Helper()
+	switch out, err := d.tryDeploy(nil, params...); {
+	case err == nil:
+		d.t.Errorf("it was deployed, and must not be: %s\n%s", want, out)
+	case !strings.Contains(out, want) || strings.Contains(out, "Deploying scopegate"):
+		d.t.Errorf("it must say %q before anything is deployed:\n%s", want, out)
+	}
+}
+
+func (d deployment) tryDeploy(env []string, params ...string) (string, error) {
+	d.t.Helper()
 	defer alone(".")()
 	dir := filepath.Join(d.t.TempDir(), "package")
 	args := d.params(params...)
 	if out, err := osls(d.t, ".", append([]string{"package", "--stage", "moto", "--package", dir}, args...)...).CombinedOutput(); err != nil {
 		d.t.Fatalf("package: %v\n%s", err, out)
 	}
-	out, err := d.run("deploy.sh", []string{"PACKAGE=" + dir}, args...)
-	if err != nil {
-		d.t.Fatalf("deploy: %v\n%s", err, out)
-	}
-	return out
+	return d.run("deploy.sh", append([]string{"PACKAGE=" + dir}, env...), args...)
 }
 
 // failFirst leaves what the first deployment of a stack leaves that fails: osls makes
@@ -226,6 +243,8 @@ func TestDeployUpgradeRemoveDeployAgainAndAdopt(t *testing.T) {
 	// A table that stayed behind does not stand in the way, nor does a first deployment
 	// that failed.
 	d.failFirst()
+	inOrder(t, d.remove(), "Removed. The stack named no table")
+	d.failFirst()
 	inOrder(t, d.deploy(), "There is no table of stack scopegate-moto", "Deployed.")
 	second := d.table()
 	if second == first {
@@ -233,13 +252,34 @@ func TestDeployUpgradeRemoveDeployAgainAndAdopt(t *testing.T) {
 	}
 	d.remove()
 
-	d.deploy("tableName=" + first)
+	d.refused("there is no such table", "tableName="+first+"x")
+	inOrder(t, d.deploy("tableName="+first), "table "+first+" is at version", "Deploying scopegate", "Deployed.")
 	equal(t, "the adopted table", d.table(), first)
 	d.checkFunction("scopegate-moto-authorizer", "TABLE_NAME", first)
+
+	// An earlier version does not come back to a table that it cannot read, in whatever
+	// way it comes by it.
+	d.note(first, "step#9000")
+	d.refused("run a newer one", "tableName="+first)
+	d.note(second, "step#9000")
+	d.refused("run a newer one", "tableName="+second)
 	d.remove()
 	want := []string{first, second}
 	slices.Sort(want)
 	equal(t, "the tables in the end", d.tables(), want)
+}
+
+// note notes a step in a table's ledger that only later versions know, and that
+// earlier ones cannot go on with.
+func (d deployment) note(table, step string) {
+	d.t.Helper()
+	_, err := dynamodb.NewFromConfig(d.config()).PutItem(d.t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberS{Value: "migrations"}, "sk": &types.AttributeValueMemberS{Value: step},
+		"breaking": &types.AttributeValueMemberBOOL{Value: true},
+	}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // inOrder looks for each text after the one before.
@@ -269,4 +309,41 @@ func (d deployment) checkFunction(name, variable, want string) {
 		d.t.Fatalf("%s has no environment", name)
 	}
 	equal(d.t, variable+" of "+name, out.Environment.Variables[variable], want)
+}
+
+// TestADeploymentIsOfOneAccount: osls looks for credentials in places of its own, and
+// scopegate would bring up to date a table of another account. It is refused before
+// anybody is asked.
+func TestADeploymentIsOfOneAccount(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	state := `{"service": {"provider": {"stage": "moto", "region": "eu-west-1"}, "custom": {"settings": {"table": "made", "tableName": {"Ref": "Table"}}}}}`
+	if err := os.WriteFile(filepath.Join(dir, "serverless-state.json"), []byte(state), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	asked := filepath.Join(dir, "asked")
+	if err := os.WriteFile(filepath.Join(dir, "scopegate"), []byte("#!/bin/sh\necho \"$@\" >>"+asked+"\nexit 9\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		env, args []string
+		refused   bool
+	}{
+		"keys":                 {env: []string{"AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x"}},
+		"a profile":            {env: []string{"AWS_PROFILE=x"}},
+		"a profile for osls":   {args: []string{"--aws-profile", "x"}, refused: true},
+		"the same, in one":     {args: []string{"--aws-profile=x"}, refused: true},
+		"a profile and keys":   {env: []string{"AWS_PROFILE=x", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x"}, refused: true},
+		"the stage's profile":  {env: []string{"AWS_MOTO_PROFILE=x"}, refused: true},
+		"the stage's own keys": {env: []string{"AWS_MOTO_ACCESS_KEY_ID=x", "AWS_MOTO_SECRET_ACCESS_KEY=x"}, refused: true},
+	} {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(Root(t), "scripts", "deploy.sh"), append([]string{"moto"}, c.args...)...)
+		cmd.Env = append(oslsEnv(), append(c.env, "PACKAGE="+dir, "SCOPEGATE="+filepath.Join(dir, "scopegate"))...)
+		out, err := cmd.CombinedOutput()
+		_, statErr := os.Stat(asked)
+		if err == nil || strings.Contains(string(out), "account") != c.refused || os.IsNotExist(statErr) != c.refused {
+			t.Errorf("%s: %v, scopegate asked: %v\n%s", name, err, statErr == nil, out)
+		}
+		_ = os.Remove(asked)
+	}
 }

@@ -10,7 +10,8 @@
 // A step that leaves the table readable for older code needs no care. One that
 // does not is breaking: it is noted in the ledger, and [Settle] waited for, before
 // anything is changed, and it changes the revision of every table and of the
-// revocations, so that no authorizer goes on with the old ones after their TTL.
+// revocations, so that every authorizer asks anew when their TTL ends; one that does
+// not know the step then finds its store failing (see store.RevocationsMaxStale).
 // Code that does not know the step fails from then on, with an error that says so
 // (500 on API Gateway); it never takes what it cannot read for "nothing granted".
 package layout

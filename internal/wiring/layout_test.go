@@ -16,6 +16,7 @@ import (
 	"scopegate/internal/dynamotest"
 	"scopegate/internal/idp"
 	"scopegate/internal/wiring"
+	"scopegate/store"
 	"scopegate/store/dynamo"
 )
 
@@ -90,4 +91,29 @@ func TestAColdStartOnATableOfALaterVersionSaysSo(t *testing.T) {
 	if said != 2 { // tables, revocations
 		t.Errorf("the log says why %d times: %v", said, logged.All())
 	}
+}
+
+// TestABreakingStepEndsWhatOlderInstancesServe: such a step changes the revision of
+// every table and of the revocations. An instance that had read all of it before goes
+// on as through an outage, and not for longer.
+func TestABreakingStepEndsWhatOlderInstancesServe(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	s := dynamo.New(client, table)
+	load(t, s, `[`+document("dev", "GET", "a", "read")+`]`)
+	r := newRig(t, s, gateway.Config{Flavour: gateway.RESTToken, Stages: []string{"dev"}}, "CACHE_TTL=30s", "CACHE_MAX_STALE=1h")
+	raw := r.mint(idp.Spec{Scopes: []string{"read"}, Life: 3 * time.Hour})
+	r.want("GET", "/dev/a", raw, http.StatusOK)
+	text := func(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
+	for _, it := range []map[string]types.AttributeValue{
+		{"pk": text("migrations"), "sk": text("step#9000"), "breaking": &types.AttributeValueMemberBOOL{Value: true}},
+		{"pk": text("revocations"), "sk": text("meta"), "revision": &types.AttributeValueMemberN{Value: "1"}, "incarnation": text("of tomorrow"), "fence": text("")},
+	} {
+		if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: it}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.at(31 * time.Second)
+	r.want("GET", "/dev/a", raw, http.StatusOK) // as through an outage
+	r.at(30*time.Second + store.RevocationsMaxStale + time.Second)
+	r.want("GET", "/dev/a", raw, http.StatusInternalServerError)
 }
