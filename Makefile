@@ -58,7 +58,7 @@ remove: node_modules/.installed ## Remove a STAGE from AWS; its table stays
 	@scripts/remove.sh $(STAGE) $(OSLS_FLAGS)
 
 verify-deploy: $(ZIPS) node_modules/.installed ## What is deployed, checked as far as it can be without AWS
-	$(GO) test -tags deploy -count=1 ./internal/deploytest/...
+	$(GO) test -tags deploy -count=1 -timeout 30m ./internal/deploytest/... # two minutes, on a busy machine many
 
 unit: $(DYNAMODB) ## All tests and examples, with the race detector; the store over the wire
 	$(GO) test -race -timeout 30m ./... # the store over the wire takes minutes, on a busy machine many

@@ -20,11 +20,17 @@ import (
 	"scopegate/store/storetest"
 )
 
-// TestRolesAllowWhatTheFunctionsDoAndNothingElse: the store's whole suite, a
-// session with the admin API, flushes and requests, over the wire.
+// TestRolesAllowWhatTheFunctionsDoAndNothingElse: the store's suite, a session with
+// the admin API, flushes and requests, over the wire.
 func TestRolesAllowWhatTheFunctionsDoAndNothingElse(t *testing.T) {
 	template := Package(t, ".")
 	made := recorded(t, newStack(template, "aws"))
+	// What a change that breaks off leaves is cleaned away: of all calls the rarest.
+	if !slices.ContainsFunc(made["admin"], func(c call) bool {
+		return c.action == "dynamodb:BatchWriteItem" && strings.HasPrefix(strings.Join(c.keys[leadingKeys], ","), "auditparts#")
+	}) {
+		t.Error("what is recorded lacks the cleaning up of a bulk change")
+	}
 	for _, partition := range []string{"aws", "aws-us-gov", "aws-cn"} {
 		wantNone(t, checkLeast(template, partition, in(partition, made)))
 	}
@@ -160,9 +166,23 @@ func useAdminAPI(t *testing.T, s *stack, r *recorder, tables string) {
 	c.flush(true, jobs...)
 }
 
+// repeated are cases of the store's suite that ask for what others ask for, at every
+// moment or from many sides at once: minutes, and no call that is not among the rest's.
+var repeated = []string{
+	"a table larger than any page is read whole",
+	"the same change at once from many is made once",
+	"writers at once lose nothing",
+	"a reader never sees half a change, wherever it comes in between",
+	"a reader never sees half a change while a writer is at it",
+	"a commit that breaks off anywhere is made whole or not at all",
+	"revocations at once lose nothing",
+	"a reader of revocations never sees half a change",
+	"a revocation that breaks off anywhere is made whole or not at all",
+}
+
 // useStore is every turn that a change can take.
 func useStore(t *testing.T, tables string) {
-	storetest.Run(t, func(t *testing.T) storetest.Harness {
+	storetest.RunBut(t, repeated, func(t *testing.T) storetest.Harness {
 		client, wire := dynamotest.WireClient(t, tables)
 		table := dynamotest.TableOn(t, dynamotest.Client(t))
 		return storetest.Harness{

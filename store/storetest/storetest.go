@@ -49,41 +49,59 @@ type testCase struct {
 
 // Run runs the suite, cases side by side; open is called once for each.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
-	cases := []testCase{
-		{"what is written is read back, every field of it", roundTrip},
-		{"a table that does not exist is ErrNotFound", absence},
-		{"tables do not touch each other and are listed in order", isolation},
-		{"an invalid change is ErrInvalid and writes nothing", invalid},
-		{"a permission put again is replaced", replaced},
-		{"stamps say who made and who last wrote each permission", stamped},
-		{"routes stay when their permission goes", routesStay},
-		{"a head stays until it is replaced", heads},
-		{"a change for another revision is ErrConflict and writes nothing", conflicts},
-		{"a change of any size is one change", sizes},
-		{"a table larger than any page is read whole", paging},
-		{"a table made anew never has an earlier revision", recreated},
-		{"the audit trail is written with the change, newest first, in pages", auditPages},
-		{"the audit trail outlives the table", auditSurvives},
-		{"the record of a bulk change is read back whole", auditBulk},
-		{"a change that was not made has no record", auditMissing},
-		{"a table is known as it was at every earlier revision", restored},
-		{"the same change twice is made once", sameChange},
-		{"the same change at once from many is made once", sameChangeAtOnce},
-		{"a lost answer is looked up", lostAnswer},
-		{"writers at once lose nothing", writersAtOnce},
-		{"a reader never sees half a change, wherever it comes in between", tornReads},
-		{"a reader never sees half a change while a writer is at it", readersAndWriter},
-		{"a commit that breaks off anywhere is made whole or not at all", crashes},
-		{"a commit cancelled anywhere is made whole or not at all", cancelledAnywhere},
-		{"a context that is over is an error and writes nothing", cancelled},
-		{"what was written is there after reopening", reopened},
+	t.Helper()
+	RunBut(t, nil, open)
+}
+
+// RunBut runs the suite without the cases of these names.
+func RunBut(t *testing.T, left []string, open func(t *testing.T) Harness) {
+	t.Helper()
+	all := slices.Concat(cases, revocationCases)
+	for _, name := range left {
+		if !slices.ContainsFunc(all, func(c testCase) bool { return c.name == name }) {
+			t.Fatalf("the suite has no case %q", name)
+		}
 	}
-	for _, c := range append(cases, revocationCases...) {
+	for _, c := range all {
+		if slices.Contains(left, c.name) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t, open(t))
 		})
 	}
+}
+
+// cases are the promises of store.Store.
+var cases = []testCase{
+	{"what is written is read back, every field of it", roundTrip},
+	{"a table that does not exist is ErrNotFound", absence},
+	{"tables do not touch each other and are listed in order", isolation},
+	{"an invalid change is ErrInvalid and writes nothing", invalid},
+	{"a permission put again is replaced", replaced},
+	{"stamps say who made and who last wrote each permission", stamped},
+	{"routes stay when their permission goes", routesStay},
+	{"a head stays until it is replaced", heads},
+	{"a change for another revision is ErrConflict and writes nothing", conflicts},
+	{"a change of any size is one change", sizes},
+	{"a table larger than any page is read whole", paging},
+	{"a table made anew never has an earlier revision", recreated},
+	{"the audit trail is written with the change, newest first, in pages", auditPages},
+	{"the audit trail outlives the table", auditSurvives},
+	{"the record of a bulk change is read back whole", auditBulk},
+	{"a change that was not made has no record", auditMissing},
+	{"a table is known as it was at every earlier revision", restored},
+	{"the same change twice is made once", sameChange},
+	{"the same change at once from many is made once", sameChangeAtOnce},
+	{"a lost answer is looked up", lostAnswer},
+	{"writers at once lose nothing", writersAtOnce},
+	{"a reader never sees half a change, wherever it comes in between", tornReads},
+	{"a reader never sees half a change while a writer is at it", readersAndWriter},
+	{"a commit that breaks off anywhere is made whole or not at all", crashes},
+	{"a commit cancelled anywhere is made whole or not at all", cancelledAnywhere},
+	{"a context that is over is an error and writes nothing", cancelled},
+	{"what was written is there after reopening", reopened},
 }
 
 const arn = "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2"
