@@ -295,15 +295,15 @@ func TestDoctorOfADeployedStack(t *testing.T) {
 		want  doctor.Status
 		code  int
 	}{
-		"another TTL":         {func() { c.functions["scopegate-t-authorizer"]["CACHE_TTL"] = "5m" }, "functions: CACHE_TTL agrees", doctor.Finding, cli.Negative},
-		"a missing setting":   {func() { delete(c.functions["scopegate-t-admin"], "ADMIN_AUDIENCES") }, "settings of scopegate-t-admin: settings", doctor.Finding, cli.Negative},
-		"under way":           {func() { c.status = "UPDATE_IN_PROGRESS" }, "stack: scopegate-t", doctor.Finding, cli.Negative},
-		"no queue":            {func() { delete(c.outputs, "FlushQueueUrl") }, "flush: output", doctor.Finding, cli.Negative},
-		"no table":            {func() { c.outputs["TableName"] = "elsewhere" }, "DynamoDB table: layout", doctor.Finding, cli.Negative},
-		"no admin URL":        {func() { delete(c.outputs, "AdminUrl") }, "admin API: output", doctor.Finding, cli.Negative},
-		"admin is away":       {func() { c.outputs["AdminUrl"] = "http://127.0.0.1:1" }, "admin API: healthz", doctor.Failed, cli.Failed},
-		"no right to flush":   {func() { c.forbidden = true }, "flush: permission", doctor.Note, cli.OK},
-		"nor the function's":  {func() { c.forbidden, c.caller = true, "arn:aws:sts::219852565112:assumed-role/scopegate-t-AdminRole/x" }, "flush: permission", doctor.Finding, cli.Negative},
+		"another TTL":        {func() { c.functions["scopegate-t-authorizer"]["CACHE_TTL"] = "5m" }, "functions: CACHE_TTL agrees", doctor.Finding, cli.Negative},
+		"a missing setting":  {func() { delete(c.functions["scopegate-t-admin"], "ADMIN_AUDIENCES") }, "settings of scopegate-t-admin: settings", doctor.Finding, cli.Negative},
+		"under way":          {func() { c.status = "UPDATE_IN_PROGRESS" }, "stack: scopegate-t", doctor.Finding, cli.Negative},
+		"no queue":           {func() { delete(c.outputs, "FlushQueueUrl") }, "flush: output", doctor.Finding, cli.Negative},
+		"no table":           {func() { c.outputs["TableName"] = "elsewhere" }, "DynamoDB table: layout", doctor.Finding, cli.Negative},
+		"no admin URL":       {func() { delete(c.outputs, "AdminUrl") }, "admin API: output", doctor.Finding, cli.Negative},
+		"admin is away":      {func() { c.outputs["AdminUrl"] = "http://127.0.0.1:1" }, "admin API: healthz", doctor.Failed, cli.Failed},
+		"no right to flush":  {func() { c.forbidden = true }, "flush: permission", doctor.Note, cli.OK},
+		"nor the function's": {func() { c.forbidden, c.caller = true, "arn:aws:sts::219852565112:assumed-role/scopegate-t-AdminRole/x" }, "flush: permission", doctor.Finding, cli.Negative},
 		"the provider is off": {func() {
 			for _, settings := range c.functions {
 				settings["ENTRA_AUTHORITY"] = "http://127.0.0.1:1"

@@ -321,8 +321,8 @@ func TestFunctionsAndTheirSettings(t *testing.T) {
 		"sovereign cloud": {func(a, _ *doctor.FunctionFacts) {
 			a.Environment["ENTRA_AUTHORITY"] = "https://login.microsoftonline.us"
 		}, "ENTRA_AUTHORITY agrees", "ENTRA_AUTHORITY", false},
-		"sts":              {func(a, _ *doctor.FunctionFacts) { a.Environment["ENTRA_STS"] = "https://sts.example" }, "ENTRA_STS agrees", "ENTRA_STS", false},
-		"skew":             {func(a, _ *doctor.FunctionFacts) { a.Environment["CLOCK_SKEW"] = "5s" }, "CLOCK_SKEW agrees", "CLOCK_SKEW", false},
+		"sts":  {func(a, _ *doctor.FunctionFacts) { a.Environment["ENTRA_STS"] = "https://sts.example" }, "ENTRA_STS agrees", "ENTRA_STS", false},
+		"skew": {func(a, _ *doctor.FunctionFacts) { a.Environment["CLOCK_SKEW"] = "5s" }, "CLOCK_SKEW agrees", "CLOCK_SKEW", false},
 	} {
 		a, b := functions()
 		c.spoil(&a, &b)
