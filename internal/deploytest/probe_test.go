@@ -45,11 +45,20 @@ func TestTheProbePackages(t *testing.T) {
 		}
 	}
 	for kind, want := range map[string]int{
-		"AWS::ApiGateway::Method": 2, "AWS::ApiGatewayV2::Route": 2, "AWS::ApiGateway::Authorizer": 1, "AWS::ApiGatewayV2::Authorizer": 1,
+		"AWS::ApiGateway::Method": 4, "AWS::ApiGatewayV2::Route": 4, "AWS::ApiGateway::Authorizer": 1, "AWS::ApiGatewayV2::Authorizer": 1,
 		"AWS::ApiGatewayV2::Stage": 1, "AWS::Lambda::Function": 1, "AWS::ApiGateway::RestApi": 1, "AWS::Logs::LogGroup": 1,
 	} {
 		if seen[kind] != want {
 			t.Errorf("%d of %s, want %d", seen[kind], kind, want)
+		}
+	}
+	for _, route := range []string{"route/{id}", "route/{id}/notes"} { // of the question encoded-slash-route
+		key, found := "ANY /"+route, false
+		for _, r := range resources {
+			found = found || Part(r, "Properties", "RouteKey") == key
+		}
+		if !found {
+			t.Errorf("no route %s", key)
 		}
 	}
 	for _, name := range []string{"RestUrl", "HttpUrl"} {

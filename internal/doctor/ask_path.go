@@ -59,6 +59,12 @@ func pathQuestions() []question {
 		path("trailing-slash", "/probe/t/", "/probe/t/", "/probe/t/", "does methodArn keep it [U]",
 			"a mapping with a trailing slash (orders/) is never asked for; Denies of both spellings stay right"),
 		encodedSlash(unlike),
+		{
+			check: "encoded-slash-route", expected: always("the route that is called is the one of the method ARN: /route/7%2Fnotes goes to /route/{id} where the ARN has %2F, and to /route/{id}/notes where it has /"),
+			about:       "which route is chosen, in no documentation",
+			consequence: "a policy that is kept opens a route that it does not name: by a value such as 7%2Fnotes whoever holds one of orders/{id} and orders/{id}/notes reaches the other",
+			change:      ttlSetting + "=0 where events name the route (REQUEST authorizers, HTTP APIs): the authorizer then denies what is called by another", ask: askRoute,
+		},
 		path("encoded-letter", "/probe/%65", "/probe/%65", "/probe/e", "the same of a letter [U]", unlike),
 		path("encoded-twice", "/probe/e%252Ff", "/probe/e%252Ff", "/probe/e%2Ff", "is decoded once [I]", unlike),
 		path("double-slash", "/probe//d", "/probe//d", "/probe//d", "are slashes merged [I]", unlike),
@@ -75,6 +81,27 @@ func pathQuestions() []question {
 			change:      "register the API's table for the stage that is seen, or give the API a stage with a name", only: func(isHTTP bool) bool { return isHTTP }, ask: askDefaultStage,
 		},
 	}
+}
+
+func askRoute(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {
+	const short, long = "/route/{id}", "/route/{id}/notes" // of deploy/probe
+	if p.Single {
+		return verdict{status: NotRun, seen: "the local gateway has one route, ANY /{proxy+}"}, nil
+	}
+	a, err := p.get(ctx, plan(allow("*")), "/route/7%2Fnotes")
+	ofARN := map[string]string{"GET/route/7%2Fnotes": short, "GET/route/7/notes": long}[a.afterStage()]
+	seen := fmt.Sprintf("%s goes to %s", a.afterStage(), a.route)
+	switch {
+	case err != nil:
+		return failed(err), nil
+	case a.status != http.StatusOK:
+		return noted(a.String(), "such requests are not answered", "none"), nil
+	case a.route != short && a.route != long:
+		return failed(fmt.Errorf("%s, and not to %s or %s: deploy the probe of this version", seen, short, long)), nil
+	case a.route != ofARN:
+		return q.otherwise(seen), nil
+	}
+	return fine(seen), nil
 }
 
 func askRoot(ctx context.Context, p *prober, q question) (verdict, func(context.Context) verdict) {

@@ -33,6 +33,7 @@ type other struct {
 	foldsMethods                                bool
 	questionStops                               bool
 	arnOf                                       func(raw string) string
+	routeOf                                     string // of /route/7%2Fnotes, "" is the one of the ARN
 	refuses                                     func(path string) int
 	on401, onError, onDeny                      int
 	body                                        string
@@ -160,7 +161,11 @@ func (o *other) decide(w http.ResponseWriter, r *http.Request, arn string) {
 		fmt.Fprint(w, body)
 		return
 	}
-	json.NewEncoder(w).Encode(map[string]any{"requestContext": map[string]any{"authorizer": a.Context}})
+	route := o.routeOf
+	if route == "" {
+		route = map[bool]string{true: "/route/{id}/notes", false: "/route/{id}"}[strings.HasSuffix(arn, "/notes")]
+	}
+	json.NewEncoder(w).Encode(map[string]any{"route": route, "requestContext": map[string]any{"authorizer": a.Context}})
 }
 
 // allows evaluates as the fields say.

@@ -82,7 +82,7 @@ func probeGateway(ctx context.Context, part string, flavour gateway.Flavour, sta
 		stop()
 	}()
 	return Probe(ctx, Target{
-		Part: part, URL: url + path, IsHTTP: flavour == gateway.HTTPv2, Client: client, Now: now.Now, Wait: now.wait,
+		Part: part, URL: url + path, IsHTTP: flavour == gateway.HTTPv2, Single: true, Client: client, Now: now.Now, Wait: now.wait,
 	})
 }
 

@@ -16,6 +16,12 @@ func TestTheLocalGatewayAnswersAsExpected(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range rows {
 		seen[r.Part+": "+r.Check] = true
+		if r.Check == "encoded-slash-route" { // there is one route
+			if r.Status != doctor.NotRun {
+				t.Errorf("%+v", r)
+			}
+			continue
+		}
 		if r.Status != doctor.OK {
 			t.Errorf("%s: %s is %s: %s; %s", r.Part, r.Check, r.Status, r.Seen, r.Consequence)
 		}

@@ -24,6 +24,7 @@ type Target struct {
 	// the stage $default it has none.
 	URL    string
 	IsHTTP bool         // an HTTP API, and no REST API
+	Single bool         // one greedy route for all there is: nothing to choose from
 	Client *http.Client // nil is one of its own with a bound of time
 	// Now and Wait are the clock and waiting by it; nil are the machine's. Wait ends
 	// with an error when its context does.
@@ -97,6 +98,7 @@ type answer struct {
 	key     string // that the message stood under
 	call    string // of the authorizer's call that decided, "" if it was not let through
 	request string // stage/METHOD/path of the method ARN, as the authorizer saw it
+	route   string // template of the one that API Gateway chose, "" if it is not told
 	at      time.Time
 }
 
@@ -180,6 +182,7 @@ func read(status int, body []byte) answer {
 			a.key = key
 		}
 	}
+	_ = json.Unmarshal(members["route"], &a.route) // of another type, or absent: not told
 	var context struct{ Authorizer map[string]any }
 	if json.Unmarshal(members["requestContext"], &context) != nil {
 		return a

@@ -40,9 +40,20 @@ type event struct {
 	RouteARN           string            `json:"routeArn"`
 	AuthorizationToken string            `json:"authorizationToken"`
 	Headers            map[string]string `json:"headers"`
+	Resource           string            `json:"resource"` // of REST APIs: the route's template
+	RouteKey           string            `json:"routeKey"` // of HTTP APIs: METHOD and template
 	RequestContext     struct {
 		Authorizer map[string]any `json:"authorizer"`
 	} `json:"requestContext"`
+}
+
+// route is the template of the route that API Gateway chose.
+func (e event) route() string {
+	_, template, ok := strings.Cut(e.RouteKey, " ")
+	if ok {
+		return template
+	}
+	return e.Resource
 }
 
 // response is an authorizer's answer.
@@ -230,8 +241,9 @@ func (p Plan) sized(r response, stage string) ([]byte, error) {
 }
 
 // echoed is what the backend answers with: gateway.Echo's members that doctor
-// reads.
+// reads, and the route that the request came by.
 type echoed struct {
+	Route          string `json:"route,omitempty"`
 	RequestContext struct {
 		Authorizer map[string]any `json:"authorizer"`
 	} `json:"requestContext"`
@@ -245,10 +257,10 @@ type proxyResponse struct {
 	Body       string            `json:"body"`
 }
 
-// echo gives the authorizer's context back. HTTP APIs of payload 2.0 put it under
+// echo gives the authorizer's context and the route back. HTTP APIs of payload 2.0 put it under
 // "lambda".
 func echo(e event) ([]byte, error) {
-	var body echoed
+	body := echoed{Route: e.route()}
 	body.RequestContext.Authorizer = e.RequestContext.Authorizer
 	if nested, ok := e.RequestContext.Authorizer["lambda"].(map[string]any); ok {
 		body.RequestContext.Authorizer = nested

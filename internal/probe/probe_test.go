@@ -169,15 +169,15 @@ func TestNobodyIsLetIntoAnotherAPI(t *testing.T) {
 	}
 }
 
-// TestTheBackendGivesTheContextBack, of REST and of HTTP APIs, and nothing of the
-// request.
+// TestTheBackendGivesTheContextBack, of REST and of HTTP APIs, with the route, and
+// nothing of the request.
 func TestTheBackendGivesTheContextBack(t *testing.T) {
 	for name, event := range map[string]string{
-		"rest":     `{"httpMethod":"GET","headers":{"Authorization":"secret"},"requestContext":{"authorizer":{"call":"X","principalId":"probe"}}}`,
-		"http 2.0": `{"version":"2.0","headers":{"authorization":"secret"},"requestContext":{"authorizer":{"lambda":{"call":"X"}}}}`,
+		"rest":     `{"httpMethod":"GET","resource":"/route/{id}","headers":{"Authorization":"secret"},"requestContext":{"authorizer":{"call":"X","principalId":"probe"}}}`,
+		"http 2.0": `{"version":"2.0","routeKey":"ANY /route/{id}","headers":{"authorization":"secret"},"requestContext":{"authorizer":{"lambda":{"call":"X"}}}}`,
 	} {
 		b, err := probe.Handler{}.Invoke(t.Context(), []byte(event))
-		if err != nil || !strings.Contains(string(b), `\"call\":\"X\"`) || !strings.Contains(string(b), `"statusCode":200`) || strings.Contains(string(b), "secret") {
+		if err != nil || !strings.Contains(string(b), `\"call\":\"X\"`) || !strings.Contains(string(b), `\"route\":\"/route/{id}\"`) || !strings.Contains(string(b), `"statusCode":200`) || strings.Contains(string(b), "secret") {
 			t.Errorf("%s: %s, %v", name, b, err)
 		}
 	}
