@@ -24,8 +24,9 @@ const others = [
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 class Parameters {
-  constructor(stage, values) {
+  constructor(stage, region, values) {
     this.stage = stage;
+    this.region = region;
     this.values = values;
     this.faults = [];
   }
@@ -46,6 +47,14 @@ class Parameters {
   form(name, form, rule) {
     for (const value of this.list(name)) {
       if (!form.test(value)) this.fault(name, rule);
+    }
+  }
+
+  // inRegion: CloudFormation would refuse what is elsewhere, after it has made half of the stack.
+  inRegion(name) {
+    for (const arn of this.list(name)) {
+      const region = arn.split(':')[3];
+      if (region && region !== this.region) this.fault(name, `must be of the stack's region, ${this.region}`);
     }
   }
 
@@ -83,6 +92,8 @@ function check(p) {
   p.form('accounts', /^\d{12}$/, 'must be account ids of 12 digits');
   p.form('alarmTopicArn', /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+$/, 'must be the ARN of an SNS topic');
   p.form('layers', /^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:[A-Za-z0-9_-]+:\d+$/, 'must be ARNs of layers, each with its version');
+  p.inRegion('alarmTopicArn');
+  p.inRegion('layers');
   for (const name of ['tracing', 'simple']) {
     if (!['on', 'off'].includes(p.text(name))) p.fault(name, "must be 'on' or 'off'");
   }
@@ -180,7 +191,7 @@ async function given({ options, resolveVariable }) {
     const at = item.indexOf('=');
     if (at > 0) values[item.slice(0, at)] = item.slice(at + 1);
   }
-  return new Parameters(stage, values);
+  return new Parameters(stage, options.region || String(values.region), values);
 }
 
 module.exports = async (context) => {

@@ -32,6 +32,7 @@ func checkAdminAPI(template object) []error {
 			f.authorizer(s, r)
 		}
 	}
+	f.throttled(template)
 	for _, key := range append(public, "ANY /{proxy+}") {
 		if !seen[key] {
 			f.add("the admin API has no route %q", key)
@@ -42,6 +43,18 @@ func checkAdminAPI(template object) []error {
 		f.want(r.id+": IntegrationUri", targetOf(r.properties["IntegrationUri"]), "AdminLambdaFunction")
 	}
 	return f
+}
+
+// throttled: whoever floods the public routes must not use up the concurrency of the
+// account, which the authorizer lives on. AWS: "Throttle requests to your HTTP APIs".
+func (f *faults) throttled(template object) {
+	for _, r := range resources(template, "AWS::ApiGatewayV2::Stage") {
+		for _, name := range []string{"ThrottlingRateLimit", "ThrottlingBurstLimit"} {
+			if n, _ := Part(r.properties, "DefaultRouteSettings", name).(float64); n < 1 || n > 100 {
+				f.add("%s: DefaultRouteSettings.%s %v: must be 1 to 100 a second", r.id, name, n)
+			}
+		}
+	}
 }
 
 // authorizer is of a guarded route: issuer and audience are those that the admin

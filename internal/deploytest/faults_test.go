@@ -211,6 +211,7 @@ var templateFaults = []fault{
 
 	{"a public route", dropAt("Resources", "HttpApiRouteAnyProxyVar", "Properties", "AuthorizationType"), `route "ANY /{proxy+}": AuthorizationType`},
 	{"a public route more", putAt(object{"Type": "AWS::ApiGatewayV2::Route", "Properties": object{"ApiId": "x", "RouteKey": "$default"}}, "Resources", "More"), `route "$default": AuthorizationType`},
+	{"an API that anybody can flood", dropAt("Resources", "HttpApiStage", "Properties", "DefaultRouteSettings", "ThrottlingRateLimit"), "ThrottlingRateLimit 0: must be"},
 	{"another audience", putAt([]any{"api://other"}, "Resources", "HttpApiAuthorizerEntra", "Properties", "JwtConfiguration", "Audience"), "Audience"},
 	{"another issuer", putAt("https://login.microsoftonline.com/common/v2.0", "Resources", "HttpApiAuthorizerEntra", "Properties", "JwtConfiguration", "Issuer"), "Issuer"},
 	{"callers from everywhere", putAt("arn:aws:execute-api:eu-central-1:*:*/authorizers/*", "Resources", "AuthorizerPermission", "Properties", "SourceArn"), "one region and account"},
@@ -256,6 +257,8 @@ var roleFaults = []fault{
 	{"an action that is missing", statements("AdminRole", "sqs:SendMessage", lacking("Allow")), "does not allow sqs:SendMessage"},
 	{"a cache that cannot be emptied", statements("AdminRole", "apigateway:DELETE", having("Allow", "Resource", object{"Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/*/stages/*/cache/authorizers"})), "does not allow apigateway:DELETE on arn:aws:apigateway:eu-central-1::/apis/" + httpID + "/stages/dev"},
 	{"every stage may be deleted", statements("AdminRole", "apigateway:DELETE", having("Allow", "Resource", object{"Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}::/restapis/*"})), "allows apigateway:DELETE on"},
+	{"settings of every API may be read", statements("AdminRole", "apigateway:GET", lacking("Deny")), "allows apigateway:GET on arn:aws:apigateway:eu-central-1::/apis/x/stages/dev"},
+	{"a log of another's", statements("AuthorizerRole", "logs:PutLogEvents", having("Allow", "Resource", object{"Fn::Sub": "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/*:*"})), "allows logs:PutLogEvents"},
 	{"a Deny turned into Allow", statements("AdminRole", "dynamodb:UpdateItem", having("Deny", "Effect", "Allow")), "allows dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:111122223333:table/table of items audit#"},
 	{"no Deny", statements("AdminRole", "dynamodb:BatchWriteItem", lacking("Deny")), "allows dynamodb:BatchWriteItem on"},
 	{"a Deny of the wrong items", statements("AdminRole", "dynamodb:DeleteItem", having("Deny", "Condition", object{"ForAnyValue:StringLike": object{leadingKeys: []any{"audits#*"}}})), "of items audit#"},

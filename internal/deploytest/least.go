@@ -152,7 +152,14 @@ func (s *stack) elsewhere(table string) []call {
 	for _, verb := range []string{"PUT", "PATCH", "POST"} {
 		calls = append(calls, call{action: "apigateway:" + verb, resource: gateway + "/apis/x"}, call{action: "apigateway:" + verb, resource: gateway + "/restapis/x/stages/dev/cache/authorizers"})
 	}
-	calls = append(calls, call{action: "apigateway:GET", resource: gateway + "/restapis/x"}, call{action: "apigateway:GET", resource: gateway + "/apikeys/x"})
+	// What APIs are set up with, stage variables above all, is their owners'.
+	for _, path := range []string{"/restapis/x", "/apikeys/x", "/apis/x/stages/dev", "/apis/x/integrations", "/apis/x/authorizers/y"} {
+		calls = append(calls, call{action: "apigateway:GET", resource: gateway + path})
+	}
+	for _, other := range []string{"/aws/lambda/other", "/aws/lambda/scopegate-other-admin"} {
+		group := strings.TrimSuffix(s.arn("AWS::Logs::LogGroup", other), ":*")
+		calls = append(calls, call{action: "logs:PutLogEvents", resource: group + ":log-stream:x"}, call{action: "logs:CreateLogStream", resource: group + ":log-stream:x"})
+	}
 	for _, action := range []string{"SendMessage", "ReceiveMessage", "PurgeQueue", "DeleteQueue"} {
 		calls = append(calls, call{action: "sqs:" + action, resource: s.arn("AWS::SQS::Queue", "other")})
 	}

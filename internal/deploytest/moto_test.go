@@ -257,6 +257,13 @@ func TestDeployUpgradeRemoveDeployAgainAndAdopt(t *testing.T) {
 	equal(t, "the adopted table", d.table(), first)
 	d.checkFunction("scopegate-moto-authorizer", "TABLE_NAME", first)
 
+	// A tableName that is forgotten once would make an empty table: everybody denied.
+	if out, err := d.tryDeploy(nil); err == nil || !strings.Contains(out, "tableName must be given") {
+		t.Errorf("deployed without its table: %v\n%s", err, out)
+	}
+	equal(t, "the table after a tableName was forgotten", d.table(), first)
+	d.deploy("tableName="+first, "CACHE_TTL=20s")
+
 	// An earlier version does not come back to a table that it cannot read, in whatever
 	// way it comes by it.
 	d.note(first, "step#9000")

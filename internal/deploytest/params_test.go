@@ -144,6 +144,9 @@ func TestAStageThatMustNotBeDeployedDoesNotPackage(t *testing.T) {
 			`logRetentionDays "many": must be`, `authorizerMemory "64": must be`, `tableName "a/b": must be`, `adminIssuer "http://idp.example": must be`,
 			`layers "keys": must be`,
 		}},
+		"of another region": {mine("region=eu-west-1", "alarmTopicArn="+topic, "layers=arn:aws:lambda:eu-west-2:111122223333:layer:keys:1"), []string{
+			`alarmTopicArn "` + topic + `": must be of the stack's region, eu-west-1`, `layers "arn:aws:lambda:eu-west-2:111122223333:layer:keys:1": must be of the stack's region`,
+		}},
 		"two tenants of admins": {mine("ADMIN_TENANT_IDS=" + aTenant + " " + otherTenant), []string{`adminIssuer "": must be given`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -286,7 +289,7 @@ func TestFurtherAccountsMayCallTheAuthorizer(t *testing.T) {
 // TestTheOtherParametersCount: each where it belongs, and off or empty by default.
 func TestTheOtherParametersCount(t *testing.T) {
 	t.Parallel()
-	const topic, layer = "arn:aws:sns:us-east-1:123456789012:on-call", "arn:aws:lambda:us-east-1:123456789012:layer:keys:3"
+	const topic, layer = "arn:aws:sns:eu-central-1:123456789012:on-call", "arn:aws:lambda:eu-central-1:123456789012:layer:keys:3"
 	with := Package(t, ".", mine("tracing=on", "alarmTopicArn="+topic, "logRetentionDays=90", "authorizerMemory=1024", "adminMemory=256",
 		"layers="+layer, "adminIssuer=https://sts.windows.net/"+aTenant+"/", "region=eu-central-1")...)
 	without := Package(t, ".", mine()...)

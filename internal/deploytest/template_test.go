@@ -59,7 +59,7 @@ const (
 // everything is the template of a stage that switches everything on.
 func everything(t testing.TB) object {
 	t.Helper()
-	return Package(t, ".", mine("tableName=kept", "accounts="+otherAccount, "simple=on", "tracing=on", "alarmTopicArn="+topic, "CACHE_TTL=10s")...)
+	return Package(t, ".", mine("region="+region, "tableName=kept", "accounts="+otherAccount, "simple=on", "tracing=on", "alarmTopicArn="+topic, "CACHE_TTL=10s")...)
 }
 
 // TestTheTemplateIsAsItMustBeWithEverythingOn, and does what was asked for.
