@@ -272,7 +272,9 @@ func TestAPIsOfOneIDAreToldApartByARN(t *testing.T) {
 func TestAnOutageIsNoOtherAnswerAndTellsNothing(t *testing.T) {
 	s := newServer(t)
 	tag := s.registered(t)
-	for _, err := range []error{errors.New("dial 10.0.0.7: refused"), fmt.Errorf("dial 10.0.0.7: %w", store.ErrUnknown)} {
+	for _, err := range []error{
+		errors.New("dial 10.0.0.7: refused"), fmt.Errorf("dial 10.0.0.7: %w", store.ErrUnknown), fmt.Errorf("table at 10.0.0.7: %w", store.ErrVersion),
+	} {
 		s.store.err = err
 		for _, c := range []struct{ method, path, body string }{
 			{"GET", table, ""}, {"GET", document, ""}, {"PUT", document, doc("")}, {"PUT", "/v1/apis/rz8w6b1ik2/new", `{"arn": "` + arn + `"}`},
@@ -283,6 +285,9 @@ func TestAnOutageIsNoOtherAnswerAndTellsNothing(t *testing.T) {
 			}
 			if a.status != 503 || strings.Contains(a.body, "10.0.0.7") {
 				t.Errorf("%s %s while the store fails: %d %s", c.method, c.path, a.status, a.body)
+			}
+			if errors.Is(err, store.ErrVersion) != strings.Contains(a.body, "are of another version than this program") {
+				t.Errorf("%s %s after %v: %s", c.method, c.path, err, a.body)
 			}
 		}
 	}

@@ -42,8 +42,12 @@ func (s *service) problem(ctx context.Context, err error) huma.StatusError {
 		s.Log.Error("outcome of a change unknown", zap.String("requestId", requestID(ctx)), zap.Error(err))
 		return huma.NewError(http.StatusServiceUnavailable, "whether the change was made is not known: read the table again")
 	}
+	answer := "the store does not answer now"
+	if errors.Is(err, store.ErrVersion) {
+		answer = "the tables are of another version than this program: scopegate migrate, or deploy the program that they are for"
+	}
 	s.Log.Error("store fails", zap.String("requestId", requestID(ctx)), zap.Error(err))
-	return huma.NewError(http.StatusServiceUnavailable, "the store does not answer now")
+	return huma.NewError(http.StatusServiceUnavailable, answer)
 }
 
 func etag(r store.Revision) string { return `"` + r.String() + `"` }

@@ -130,3 +130,57 @@ func TestEachPartOfAStepRenewsTheLease(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestALockIsTakenOverAtOnceOnlyWhereNoClockCanBeThatWrong: its holder's clock may be
+// minutes behind, and the holder at work.
+func TestALockIsTakenOverAtOnceOnlyWhereNoClockCanBeThatWrong(t *testing.T) {
+	for ended, waits := range map[time.Duration]bool{-time.Hour: true, time.Minute: true, 3 * time.Minute: true, 6 * time.Minute: false} {
+		client, table := dynamotest.NewTable(t)
+		next := new(clock)
+		expires := strconv.FormatInt(next.now().Add(-ended).UnixMilli(), 10)
+		if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item{
+			"pk": s("migrations"), "sk": s("lock"), "owner": s("another"), "lease": s("l"), "expires": &types.AttributeValueMemberN{Value: expires},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := migrations.RunSteps(t.Context(), client, table, counting(table), next.options("next")); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Duration(next.since.Load()); waits != (waited >= migrations.LeaseFor) {
+			t.Errorf("a lease that ended %s ago: waited %s", ended, waited)
+		}
+	}
+}
+
+// cancelling has every n-th transaction cancelled for a reason.
+type cancelling struct {
+	*dynamodb.Client
+	code  string
+	n     int
+	calls int
+}
+
+func (c *cancelling) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	if c.calls++; c.calls%c.n == 0 {
+		return nil, &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("None")}, {Code: &c.code}}}
+	}
+	return c.Client.TransactWriteItems(ctx, in, o...)
+}
+
+// TestATransactionIsTriedAgainWhereAnotherWasInItsWay, and nowhere else.
+func TestATransactionIsTriedAgainWhereAnotherWasInItsWay(t *testing.T) {
+	for code, passes := range map[string]bool{
+		"TransactionConflict": true, "ThrottlingError": true, "ProvisionedThroughputExceeded": true,
+		"ConditionalCheckFailed": false, "ValidationError": false, "ItemCollectionSizeLimitExceeded": false,
+	} {
+		plain, table := dynamotest.NewTable(t)
+		client := &cancelling{Client: plain, code: code, n: 2}
+		_, err := migrations.RunSteps(t.Context(), client, table, counting(table), new(clock).options("x"))
+		if (err == nil) != passes || !passes && client.calls != 2 {
+			t.Errorf("%s: %v after %d calls", code, err, client.calls)
+		}
+		if n := counted(t, plain, table); passes && n != "3" {
+			t.Errorf("%s: counted %s times, want 3", code, n)
+		}
+	}
+}

@@ -30,6 +30,9 @@ var (
 	// ErrUnknown: the store did not say whether the change was committed, and
 	// could not be asked. Repeating the same Change (same ID) is safe.
 	ErrUnknown = errors.New("outcome unknown")
+	// ErrVersion: the tables are of a later or an earlier version than this program
+	// can go on with. It is an outage too, and says what ends it.
+	ErrVersion = errors.New("tables and program do not fit")
 )
 
 // Revision is the version of one table. Number counts its changes; Incarnation

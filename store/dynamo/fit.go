@@ -4,16 +4,22 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"scopegate/internal/layout"
+	"scopegate/store"
 )
 
-// fits reports whether this code can read the table: nil, layout.ErrAhead,
-// layout.ErrBehind, or an outage.
+// fits reports whether this code can read the table: nil, store.ErrVersion with
+// layout.ErrAhead or layout.ErrBehind, or an outage.
 func (r *Reader) fits(ctx context.Context) error {
-	return r.code.Fits(ctx, r.client, r.table)
+	err := r.code.Fits(ctx, r.client, r.table)
+	if errors.Is(err, layout.ErrAhead) || errors.Is(err, layout.ErrBehind) {
+		return fmt.Errorf("%w: %w", store.ErrVersion, err)
+	}
+	return err
 }
 
 // fitting queries a partition and looks, side by side with that, whether the
@@ -27,7 +33,7 @@ func (r *Reader) fitting(ctx context.Context, in *dynamodb.QueryInput, partition
 	go func() { beside <- r.fits(ctx) }()
 	items, err := r.query(ctx, in, partition, 0)
 	fit := <-beside
-	if errors.Is(fit, layout.ErrAhead) || errors.Is(fit, layout.ErrBehind) {
+	if errors.Is(fit, store.ErrVersion) {
 		return nil, fit // it says more than what went wrong with the query
 	}
 	return items, cmp.Or(err, fit)
