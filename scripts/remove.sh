@@ -5,7 +5,10 @@ cd "$(dirname "$0")/.."
 stage=${1:?usage: scripts/remove.sh STAGE}
 export SLS_DEPRECATION_NOTIFICATION_MODE=error SLS_TELEMETRY_DISABLED=1 NODE_NO_WARNINGS=1
 
-info=$(node_modules/.bin/osls info --verbose --stage "$@") # fails if there is no such stack
+if ! info=$(node_modules/.bin/osls info --verbose --stage "$@"); then # there is no such stack
+	echo "$info" >&2 # osls says on standard output why
+	exit 1
+fi
 table=$(sed -n 's/^ *TableName: //p' <<<"$info")
 node_modules/.bin/osls remove --stage "$@"
 if [[ -z $table ]]; then

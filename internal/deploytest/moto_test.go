@@ -171,6 +171,17 @@ func (d deployment) remove() string {
 	return out
 }
 
+// removeFails removes what is not there: osls says why on its standard output, of which
+// remove.sh takes the name of the table.
+func (d deployment) removeFails(why string) {
+	d.t.Helper()
+	defer alone(".")()
+	out, err := d.run("remove.sh", nil, d.params()...)
+	if err == nil || !strings.Contains(out, why) {
+		d.t.Errorf("remove: %v, must fail and say %q:\n%s", err, why, out)
+	}
+}
+
 func (d deployment) config() aws.Config {
 	return aws.Config{Region: d.region, BaseEndpoint: &d.endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
 }
@@ -271,6 +282,7 @@ func TestDeployUpgradeRemoveDeployAgainAndAdopt(t *testing.T) {
 	d.note(second, "step#9000")
 	d.refused("run a newer one", "tableName="+second)
 	d.remove()
+	d.removeFails("does not exist")
 	want := []string{first, second}
 	slices.Sort(want)
 	equal(t, "the tables in the end", d.tables(), want)
