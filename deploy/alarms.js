@@ -41,7 +41,7 @@ function crashes(id, fn) {
     Type: 'AWS::Logs::MetricFilter',
     Properties: {
       LogGroupName: { Ref: `${id}LogGroup` },
-      FilterPattern: '?"Runtime.ExitError" ?"Task timed out" ?"Status: timeout"',
+      FilterPattern: '?"Runtime.ExitError" ?"Runtime.InvalidEntrypoint" ?"Task timed out" ?"Status: timeout"',
       MetricTransformations: [{ MetricNamespace: 'Scopegate/Runtime', MetricName: fn, MetricValue: '1', Unit: 'Count' }],
     },
   };

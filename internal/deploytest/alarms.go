@@ -130,7 +130,8 @@ var measures = map[string]string{
 // serverless.yml or the queue's place.
 var watched = map[string][]string{
 	"authorizer": {"Scopegate Failed", "Scopegate PolicyTooLarge", "Scopegate StaleTable", "Scopegate StaleRevocations", "Scopegate KeyAge", "AWS/Lambda Throttles"},
-	"admin":      {"Scopegate FlushFailed", "AWS/Lambda Errors", "AWS/Lambda Throttles"},
+	"admin":      {"Scopegate FlushFailed", "Scopegate KeyAge", "AWS/Lambda Errors", "AWS/Lambda Throttles"},
+	"queue":      {"AWS/SQS ApproximateAgeOfOldestMessage"},
 	"dead":       {"AWS/SQS ApproximateNumberOfMessagesVisible"},
 }
 
@@ -148,6 +149,9 @@ func (s *stack) names() (map[string]string, error) {
 	}
 	q, err := s.flushQueue()
 	if err != nil {
+		return nil, err
+	}
+	if all["queue"], err = s.nameOf(q); err != nil {
 		return nil, err
 	}
 	dead, ok := s.resource(targetOf(Part(q.properties, "RedrivePolicy", "deadLetterTargetArn")))
@@ -173,6 +177,7 @@ func checkAlarms(template object, healthy, broken []datum) []error {
 		}
 		alarms = append(alarms, a)
 		f.want(r.id+": TreatMissingData", r.properties["TreatMissingData"], "notBreaching")
+		f.evaluated(r)
 		f.sound(s, a, healthy, broken)
 	}
 	names, err := s.names()
@@ -190,6 +195,7 @@ func checkAlarms(template object, healthy, broken []datum) []error {
 			}
 		}
 	}
+	f = append(f, checkCrashes(template, alarms)...)
 	for _, a := range alarms {
 		// Lambda counts every 401 as an error: anybody could ring that.
 		if a.namespace+" "+a.metric == "AWS/Lambda Errors" && a.dimensions["FunctionName"] != names["admin"] {
@@ -197,6 +203,23 @@ func checkAlarms(template object, healthy, broken []datum) []error {
 		}
 	}
 	return f
+}
+
+// evaluated: it is looked at as CloudWatch can, and somebody is told (AWS:
+// PutMetricAlarm: Period, EvaluationPeriods, DatapointsToAlarm, ActionsEnabled).
+func (f *faults) evaluated(r resource) {
+	period, _ := r.properties["Period"].(float64)
+	times, _ := r.properties["EvaluationPeriods"].(float64)
+	enough, given := r.properties["DatapointsToAlarm"].(float64)
+	if int(period) < 60 || int(period)%60 != 0 || times < 1 || period*times > 3600 {
+		f.add("%s: Period %v, EvaluationPeriods %v: must be minutes, and an hour at most in all", r.id, period, times)
+	}
+	if given && (enough < 1 || enough > times) {
+		f.add("%s: DatapointsToAlarm %v: must be 1 to %v, the periods that are looked at", r.id, enough, times)
+	}
+	if enabled := r.properties["ActionsEnabled"]; enabled != nil && enabled != true {
+		f.add("%s: ActionsEnabled: must not be off", r.id)
+	}
 }
 
 // sound is of one alarm: does it measure anything, and the right thing.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"time"
 
@@ -55,15 +56,21 @@ func checkTable(template object) []error {
 	if _, named := r.properties["TableName"]; named {
 		f.add("%s: TableName: must not be given, a retained table would stand in the way of the next stack", r.id)
 	}
-	for name, want := range map[string]any{
+	wanted := object{
 		"BillingMode": "PAY_PER_REQUEST", "DeletionProtectionEnabled": true,
 		"PointInTimeRecoverySpecification": object{"PointInTimeRecoveryEnabled": true},
 		"SSESpecification":                 object{"SSEEnabled": true},
 		"TimeToLiveSpecification":          object{"AttributeName": migrations.TTLAttribute, "Enabled": true},
 		"KeySchema":                        []any{object{"AttributeName": "pk", "KeyType": "HASH"}, object{"AttributeName": "sk", "KeyType": "RANGE"}},
 		"AttributeDefinitions":             []any{object{"AttributeName": "pk", "AttributeType": "S"}, object{"AttributeName": "sk", "AttributeType": "S"}},
-	} {
+	}
+	for name, want := range wanted {
 		f.want(r.id+": "+name, r.properties[name], want)
+	}
+	for name := range r.properties {
+		if _, ok := wanted[name]; !ok && name != "TableName" {
+			f.add("%s: %s: must not be given: nothing reads it", r.id, name)
+		}
 	}
 	return f
 }
@@ -105,9 +112,11 @@ func checkFunctions(template object) []error {
 			f.add("%s: MemorySize %v: must be 128 at least", r.id, p["MemorySize"])
 		}
 	}
+	f.zip(s, "admin", "admin.zip")
 	f.seconds(s, "admin", 21, 30) // a flush job takes 20 s (flush.Coordinator.Run); an HTTP API waits 30
 	f.settings(s, "admin", config.AdminAPI)
 	for _, name := range s.authorizers() {
+		f.zip(s, name, "authorizer.zip")
 		f.seconds(s, name, 1, 10) // AWS: "Control access to HTTP APIs with AWS Lambda authorizers"
 		f.settings(s, name, config.Authorizer)
 		authorizer, err := s.function(name)
@@ -119,6 +128,14 @@ func checkFunctions(template object) []error {
 		}
 	}
 	return f
+}
+
+// zip: a function runs its own program.
+func (f *faults) zip(s *stack, function, name string) {
+	r, _ := s.function(function) // told by seconds if it is missing
+	if key := text(Part(r.properties, "Code", "S3Key")); path.Base(key) != name {
+		f.add("function %s: Code %s: must be %s", function, key, name)
+	}
 }
 
 func (f *faults) seconds(s *stack, function string, least, most int) {
@@ -224,6 +241,9 @@ func checkQueue(template object) []error {
 	if seen, runs := secondsOf(q.properties["VisibilityTimeout"]), secondsOf(admin.properties["Timeout"]); seen < runs {
 		f.add("%s: VisibilityTimeout %s: must not be less than the function's Timeout, %s", q.id, seen, runs)
 	}
+	if d := q.properties["DelaySeconds"]; d != nil {
+		f.add("%s: DelaySeconds %v: must not be given, each message has its own", q.id, d)
+	}
 	if q.properties["FifoQueue"] == true {
 		f.add("%s: FifoQueue: must not be: it delays all messages alike", q.id)
 	}
@@ -232,8 +252,13 @@ func checkQueue(template object) []error {
 		f.add("%s: RedrivePolicy: must name a dead-letter queue of the template", q.id)
 		return f
 	}
-	if n, _ := Part(q.properties, "RedrivePolicy", "maxReceiveCount").(float64); n < 5 { // AWS: the same page
+	n, _ := Part(q.properties, "RedrivePolicy", "maxReceiveCount").(float64)
+	if n < 5 { // AWS: the same page
 		f.add("%s: maxReceiveCount %v: must be 5 at least", q.id, n)
+	}
+	// A message that ends before it was tried so often is lost, and no dead letter.
+	if tried := awsflush.MaxDelay + time.Duration(n)*secondsOf(q.properties["VisibilityTimeout"]); secondsOf(q.properties["MessageRetentionPeriod"]) <= tried {
+		f.add("%s: MessageRetentionPeriod %v: must be longer than it is tried, %s", q.id, q.properties["MessageRetentionPeriod"], tried)
 	}
 	// The age of a message counts from when it was first sent (AWS: "Using
 	// dead-letter queues in Amazon SQS").

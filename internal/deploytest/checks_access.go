@@ -38,6 +38,11 @@ func checkAdminAPI(template object) []error {
 			f.add("the admin API has no route %q", key)
 		}
 	}
+	for _, r := range resources(template, "AWS::ApiGatewayV2::Api") {
+		if cors := r.properties["CorsConfiguration"]; cors != nil {
+			f.add("%s: CorsConfiguration %v: must not be given, no browser's script is an admin", r.id, cors)
+		}
+	}
 	for _, r := range resources(template, "AWS::ApiGatewayV2::Integration") {
 		f.want(r.id+": PayloadFormatVersion", r.properties["PayloadFormatVersion"], "2.0")
 		f.want(r.id+": IntegrationUri", targetOf(r.properties["IntegrationUri"]), "AdminLambdaFunction")
@@ -144,11 +149,40 @@ func checkExports(template object) []error {
 	for name, kind := range map[string]string{
 		"AuthorizerArn": "function:scopegate-" + stage + "-authorizer", "AuthorizerName": "scopegate-" + stage + "-authorizer",
 		"AuthorizerFunction": "scopegate-" + stage + "-authorizer", "AdminFunction": "scopegate-" + stage + "-admin",
-		"TableArn": ":table/", "FlushQueueUrl": "https://sqs.", "TableName": "", "AdminUrl": "",
+		"FlushQueueUrl": "https://sqs.",
 	} {
 		got, err := s.value(Part(outputs, name, "Value"))
 		if err != nil || got == nil || !strings.Contains(fmt.Sprint(got), kind) {
 			f.add("output %s: is %v (%v), must be %q", name, got, err, kind)
+		}
+	}
+	f.exactOutputs(s, outputs)
+	return f
+}
+
+// exactOutputs are those that name the API and the table that the functions have.
+func (f *faults) exactOutputs(s *stack, outputs object) {
+	url := ""
+	for _, r := range resources(s.template, "AWS::ApiGatewayV2::Api") {
+		id, _ := s.refOf(r)
+		url = fmt.Sprintf("https://%v.execute-api.%s.amazonaws.com", id, region)
+	}
+	table := s.table()
+	_, name, _ := strings.Cut(table, ":table/")
+	for output, want := range map[string]string{"AdminUrl": url, "TableArn": table, "TableName": name} {
+		got, err := s.value(Part(outputs, output, "Value"))
+		if err != nil || got != want {
+			f.add("output %s: is %v (%v), must be %s", output, got, err, want)
+		}
+	}
+}
+
+// checkBucket: nobody reads what is deployed.
+func checkBucket(template object) []error {
+	var f faults
+	for _, r := range resources(template, "AWS::S3::Bucket") {
+		for _, name := range []string{"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"} {
+			f.want(r.id+": "+name, Part(r.properties, "PublicAccessBlockConfiguration", name), true)
 		}
 	}
 	return f

@@ -135,8 +135,8 @@ func checkRoles(template object) []error {
 		}
 	}
 	for _, r := range resources(template) {
-		if slices.Contains([]string{"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"}, r.kind) {
-			errs = append(errs, fmt.Errorf("%s: %s: policies must stand in their role", r.id, r.kind))
+		if slices.Contains([]string{"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy", "AWS::SQS::QueuePolicy"}, r.kind) {
+			errs = append(errs, fmt.Errorf("%s: %s: policies must stand in their role, and nowhere else", r.id, r.kind))
 		}
 	}
 	return clean(errs)

@@ -14,7 +14,7 @@ import (
 func checkTemplate(template object) []error {
 	var errs []error
 	for _, find := range []func(object) []error{
-		checkProperties, checkReferences, checkRoles, checkTracing, checkTable, checkLogs, checkFunctions, checkQueue, checkAdminAPI, checkCallers, checkExports, checkPartitions,
+		checkProperties, checkReferences, checkRoles, checkTracing, checkTable, checkLogs, checkFunctions, checkQueue, checkAdminAPI, checkCallers, checkExports, checkBucket, checkPartitions,
 	} {
 		errs = append(errs, find(template)...)
 	}
