@@ -33,6 +33,7 @@ type other struct {
 	foldsMethods                                bool
 	questionStops                               bool
 	arnOf                                       func(raw string) string
+	mistaken                                    bool   // its backend sees the other kind of API
 	routeOf                                     string // of /route/7%2Fnotes, "" is the one of the ARN
 	refuses                                     func(path string) int
 	on401, onError, onDeny                      int
@@ -165,7 +166,7 @@ func (o *other) decide(w http.ResponseWriter, r *http.Request, arn string) {
 	if route == "" {
 		route = map[bool]string{true: "/route/{id}/notes", false: "/route/{id}"}[strings.HasSuffix(arn, "/notes")]
 	}
-	json.NewEncoder(w).Encode(map[string]any{"route": route, "requestContext": map[string]any{"authorizer": a.Context}})
+	json.NewEncoder(w).Encode(map[string]any{"route": route, "isHttp": o.isHTTP != o.mistaken, "requestContext": map[string]any{"authorizer": a.Context}})
 }
 
 // allows evaluates as the fields say.

@@ -114,6 +114,9 @@ func (p *prober) reach(ctx context.Context) verdict {
 	case a.status != http.StatusOK || a.call == "" || a.request == "":
 		return failed(fmt.Errorf("the answer is %s: this is no API with the probe, or its stage is missing in the URL", a))
 	}
+	if a.isHTTP != nil && *a.isHTTP != p.IsHTTP { // what is expected would be the other kind's
+		return failed(fmt.Errorf("this is %s API: each has a flag of its own", map[bool]string{true: "an HTTP", false: "a REST"}[*a.isHTTP]))
+	}
 	if !a.at.IsZero() {
 		p.offset = a.at.Sub(p.Now())
 	}

@@ -136,7 +136,7 @@ func TestNothingIsSaidOfAnAPIThatIsAway(t *testing.T) {
 // TestWhatIsNotTheProbeIsNotAsked: one row says so.
 func TestWhatIsNotTheProbeIsNotAsked(t *testing.T) {
 	for name, o := range map[string]*other{
-		"another service": {broken: true}, "no authorizer": {refuses: func(string) int { return 404 }},
+		"another service": {broken: true}, "a REST API for HTTP": {isHTTP: true, stage: "$default", mistaken: true}, "an HTTP API for REST": {mistaken: true}, "no authorizer": {refuses: func(string) int { return 404 }},
 		"throttled": {refuses: func(string) int { return 429 }}, "redirected": {refuses: func(string) int { return 302 }},
 	} {
 		rows := asked(t, o)

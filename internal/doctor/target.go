@@ -99,6 +99,7 @@ type answer struct {
 	call    string // of the authorizer's call that decided, "" if it was not let through
 	request string // stage/METHOD/path of the method ARN, as the authorizer saw it
 	route   string // template of the one that API Gateway chose, "" if it is not told
+	isHTTP  *bool  // the kind of API that the backend sees, nil if it is not told
 	at      time.Time
 }
 
@@ -182,6 +183,7 @@ func read(status int, body []byte) answer {
 			a.key = key
 		}
 	}
+	_ = json.Unmarshal(members["isHttp"], &a.isHTTP)
 	_ = json.Unmarshal(members["route"], &a.route) // of another type, or absent: not told
 	var context struct{ Authorizer map[string]any }
 	if json.Unmarshal(members["requestContext"], &context) != nil {

@@ -241,8 +241,9 @@ func (p Plan) sized(r response, stage string) ([]byte, error) {
 }
 
 // echoed is what the backend answers with: gateway.Echo's members that doctor
-// reads, and the route that the request came by.
+// reads, with the kind of API and the route that the request came by.
 type echoed struct {
+	IsHTTP         bool   `json:"isHttp"` // an HTTP API, by its payload format
 	Route          string `json:"route,omitempty"`
 	RequestContext struct {
 		Authorizer map[string]any `json:"authorizer"`
@@ -257,10 +258,11 @@ type proxyResponse struct {
 	Body       string            `json:"body"`
 }
 
-// echo gives the authorizer's context and the route back. HTTP APIs of payload 2.0 put it under
+// echo gives the authorizer's context back, and says by which way it came. HTTP APIs of payload 2.0 put it under
 // "lambda".
 func echo(e event) ([]byte, error) {
-	body := echoed{Route: e.route()}
+	isHTTP := e.Version == "2.0" // deploy/probe's; proxy events of REST APIs have no version
+	body := echoed{IsHTTP: isHTTP, Route: e.route()}
 	body.RequestContext.Authorizer = e.RequestContext.Authorizer
 	if nested, ok := e.RequestContext.Authorizer["lambda"].(map[string]any); ok {
 		body.RequestContext.Authorizer = nested

@@ -177,7 +177,7 @@ func TestTheBackendGivesTheContextBack(t *testing.T) {
 		"http 2.0": `{"version":"2.0","routeKey":"ANY /route/{id}","headers":{"authorization":"secret"},"requestContext":{"authorizer":{"lambda":{"call":"X"}}}}`,
 	} {
 		b, err := probe.Handler{}.Invoke(t.Context(), []byte(event))
-		if err != nil || !strings.Contains(string(b), `\"call\":\"X\"`) || !strings.Contains(string(b), `\"route\":\"/route/{id}\"`) || !strings.Contains(string(b), `"statusCode":200`) || strings.Contains(string(b), "secret") {
+		if err != nil || strings.Contains(string(b), `\"isHttp\":true`) != (name == "http 2.0") || !strings.Contains(string(b), `\"call\":\"X\"`) || !strings.Contains(string(b), `\"route\":\"/route/{id}\"`) || !strings.Contains(string(b), `"statusCode":200`) || strings.Contains(string(b), "secret") {
 			t.Errorf("%s: %s, %v", name, b, err)
 		}
 	}
