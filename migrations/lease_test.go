@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"scopegate/internal/dynamotest"
+	"scopegate/internal/layout"
 	"scopegate/migrations"
 )
 
@@ -102,6 +103,42 @@ func TestARunThatWasOvertakenChangesNothingWhileTheOtherIsAtIt(t *testing.T) {
 	}
 	if n := counted(t, client, table); n != "1" {
 		t.Errorf("counted %s times, want 1", n)
+	}
+}
+
+// TestARunThatWasOvertakenLeavesTheOthersLockAlone when it ends, and the other is
+// still at it.
+func TestARunThatWasOvertakenLeavesTheOthersLockAlone(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	with := func(apply func(context.Context, *migrations.Work) error) []migrations.Step {
+		return append(migrations.Steps(), migrations.NewStep(all+1, "counts", false, apply))
+	}
+	stopped, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := migrations.RunSteps(t.Context(), client, table, with(func(ctx context.Context, first *migrations.Work) error {
+			close(stopped)
+			<-goOn
+			return first.Commit(ctx, "first", count(table))
+		}), new(clock).options("first"))
+		ended <- err
+	}()
+	<-stopped
+	_, err := migrations.RunSteps(t.Context(), client, table, with(func(ctx context.Context, second *migrations.Work) error {
+		close(goOn)
+		if err := <-ended; !errors.Is(err, migrations.ErrLockLost) {
+			t.Errorf("the first run: %v, want ErrLockLost", err)
+		}
+		return second.Commit(ctx, "second", count(table))
+	}), new(clock).options("second"))
+	if err != nil {
+		t.Errorf("the second run: %v", err)
+	}
+}
+
+// TestALeaseOutlastsTheWaitOfABreakingStep, between whose ends nothing renews it.
+func TestALeaseOutlastsTheWaitOfABreakingStep(t *testing.T) {
+	if migrations.LeaseFor < layout.Settle+30*time.Second {
+		t.Errorf("a lease of %s, a wait of %s", migrations.LeaseFor, layout.Settle)
 	}
 }
 
