@@ -1,6 +1,7 @@
 package dynamo_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -154,6 +155,47 @@ func TestALedgerThatCannotBeReadIsAnOutage(t *testing.T) {
 	for _, wrong := range []error{store.ErrNotFound, layout.ErrAhead, layout.ErrBehind} {
 		if err == nil || errors.Is(err, wrong) {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+// noLedger is a DynamoDB whose ledger alone does not answer: the partition is
+// throttled, say.
+type noLedger struct{ *dynamodb.Client }
+
+var errThrottled = errors.New("the ledger does not answer")
+
+func (n noLedger) Query(ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	if pk, ok := in.ExpressionAttributeValues[":pk"].(*types.AttributeValueMemberS); ok && pk.Value == layout.Partition {
+		return nil, errThrottled
+	}
+	return n.Client.Query(ctx, in, o...)
+}
+
+// TestWithoutItsLedgerNothingIsKnownOfATable: not that it is there, not that it is
+// not, which callers would be denied for, and nothing is written.
+func TestWithoutItsLedgerNothingIsKnownOfATable(t *testing.T) {
+	for _, revoked := range []bool{false, true} {
+		client, table := dynamotest.NewTable(t)
+		whole := dynamo.New(client, table)
+		m := commit(t, whole, change(store.Revision{}, permission(t, `"resource":"a","scope":"s"`)))
+		if revoked {
+			if _, err := whole.Revoke(t.Context(), revocationOf("t:other")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		st := dynamo.New(noLedger{client}, table)
+		before := scan(t, client, table)
+		for call, err := range everything(t, st, m) {
+			if !errors.Is(err, errThrottled) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrVersion) || errors.Is(err, store.ErrConflict) {
+				t.Errorf("%s (somebody revoked: %v): %v, want an outage", call, revoked, err)
+			}
+		}
+		if after := scan(t, client, table); !reflect.DeepEqual(after, before) {
+			t.Errorf("%d items, %d before, not the same", len(after), len(before))
+		}
+		if _, err := st.Meta(t.Context(), api); err != nil {
+			t.Errorf("a head that says that nothing has changed needs no ledger: %v", err)
 		}
 	}
 }
