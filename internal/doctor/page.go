@@ -11,7 +11,8 @@ const pageHead = `# What doctor asks API Gateway
 local gateway each time, of AWS where the probe is deployed ([deploy/probe](../deploy/probe/serverless.yml)) and named
 (` + "`--probe-rest`, `--probe-http`" + `). They are what the documentation of AWS leaves open, and what of it everything rests on.
 [D] is documented by AWS, [U] reported by users, [I] inferred. **None of this has been asked of AWS by this project**: the
-expectation is what the local gateway does, and Scopegate is safe where "finding" does not stand.
+expectation is what the local gateway does (it has one route, and so nothing to say of ` + "`encoded-slash-route`" + `), and Scopegate is safe
+where "finding" does not stand.
 
 | question | expected | if it is otherwise | | change |
 |---|---|---|---|---|
