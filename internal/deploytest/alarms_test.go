@@ -33,8 +33,7 @@ func measured(t *testing.T, s *stack) (healthy, broken []datum) {
 	w.log.take(t)
 
 	lambdacontext.FunctionName = names["authorizer"]
-	parts := w.authorizer()
-	wantError(t, "", w.ask(parts, restID, w.mint(idp.Spec{Scopes: []string{"orders.7"}})))
+	parts := w.healthy(w.mint(idp.Spec{Scopes: []string{"orders.7"}}))
 	healthy = w.log.take(t)
 	w.breakAuthorizer(parts)
 	broken = w.log.take(t)
@@ -63,12 +62,12 @@ func (w *world) breakAuthorizer(parts *wiring.Parts) {
 	w.wire.Decide(nil)
 	w.provider.Fail(idp.Down)
 	w.later(3 * time.Hour)
-	wantError(w.t, "", w.ask(parts, restID, w.mint(idp.Spec{Scopes: []string{"orders.7"}})))
+	wantError(w.t, "", w.askPatiently(parts, restID, w.mint(idp.Spec{Scopes: []string{"orders.7"}})))
 	w.provider.Fail(idp.Healthy)
 
 	const scopes = "orders.1 orders.2 orders.3 orders.4 orders.5 orders.6 orders.7 orders.8 orders.9 orders.10 orders.11 orders.12"
 	small := w.authorizer("POLICY_MAX_BYTES=1024")
-	wantError(w.t, "policy_too_large", w.ask(small, restID, w.mint(idp.Spec{Scopes: strings.Fields(scopes)})))
+	wantError(w.t, "policy_too_large", w.askPatiently(small, restID, w.mint(idp.Spec{Scopes: strings.Fields(scopes)})))
 }
 
 // breakAdmin has flushes refused: there is no API Gateway at all.

@@ -202,31 +202,36 @@ func (e example) loaded(t *testing.T) string {
 	return data
 }
 
-// built is the command scopegate, made once.
-var built struct {
-	once sync.Once
-	path string
-	err  error
-	out  []byte
+var commands string // a folder
+
+func TestMain(m *testing.M) {
+	var err error
+	if commands, err = os.MkdirTemp("", "scopegate-command-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(commands)
+	os.Exit(code)
 }
+
+// built is the command scopegate, made once.
+var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(commands, "scopegate")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", path, "./cmd/scopegate")
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the command: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 func commandPath(t *testing.T) string {
 	t.Helper()
-	built.once.Do(func() {
-		dir, err := os.MkdirTemp("", "scopegate-command-") // outlives the test that asked first
-		if err != nil {
-			built.err = err
-			return
-		}
-		built.path = filepath.Join(dir, "scopegate")
-		build := exec.Command("go", "build", "-o", built.path, "./cmd/scopegate")
-		build.Dir = Root(t)
-		built.out, built.err = build.CombinedOutput()
-	})
-	if built.err != nil {
-		t.Fatalf("build the command: %v\n%s", built.err, built.out)
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return built.path
+	return path
 }
 
 // routed gives an event the route that API Gateway would have found among those

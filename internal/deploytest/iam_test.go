@@ -96,12 +96,12 @@ func useAuthorizer(t *testing.T, s *stack, _ *recorder, tables string) {
 	parts := w.authorizer()
 	token := w.mint(idp.Spec{Scopes: []string{"orders.7"}})
 	for _, id := range []string{restID, "absent0001"} {
-		if err := w.ask(parts, id, token); err != nil {
+		if err := w.askPatiently(parts, id, token); err != nil {
 			t.Fatal(err)
 		}
 		w.later(time.Minute) // tables are asked for again
 	}
-	if err := w.ask(parts, restID, token); err != nil {
+	if err := w.askPatiently(parts, restID, token); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -44,10 +44,16 @@ func oslsEnv() []string {
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "NODE_NO_WARNINGS=1")
 }
 
-// withoutAWS takes out what belongs to an account of whoever runs the tests.
+// withoutAWS takes out what belongs to an account of whoever runs the tests, and
+// proxies: osls would ask one for what listens on this machine, whatever NO_PROXY says.
 func withoutAWS(environ []string) []string {
 	var out []string
 	for _, line := range environ {
+		name, _, _ := strings.Cut(line, "=")
+		switch strings.ToLower(name) {
+		case "proxy", "http_proxy", "https_proxy":
+			continue
+		}
 		if !strings.HasPrefix(line, "AWS_") && !strings.HasPrefix(line, "SLS_") {
 			out = append(out, line)
 		}
