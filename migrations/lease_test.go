@@ -221,3 +221,15 @@ func TestATransactionIsTriedAgainWhereAnotherWasInItsWay(t *testing.T) {
 		}
 	}
 }
+
+// TestATableOfRevocationsAloneIsNotEmpty: older programs read them.
+func TestATableOfRevocationsAloneIsNotEmpty(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: item{"pk": s("revocations"), "sk": s("meta")}}); err != nil {
+		t.Fatal(err)
+	}
+	report, err := migrations.RunSteps(t.Context(), client, table, counting(table), migrations.Options{})
+	if err != nil || len(report.Applied) != 0 || len(report.Pending) != 1 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
