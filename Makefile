@@ -2,7 +2,7 @@
 
 GO       ?= go
 BUILD    := build
-FUZZTIME ?= 3s
+FUZZTIME ?= 2s
 CHECKS   ?= 100000
 
 # A DynamoDB of your own: name it in AWS_ENDPOINT_URL_DYNAMODB, and no server is installed.
