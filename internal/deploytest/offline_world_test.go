@@ -24,6 +24,7 @@ import (
 	"scopegate/internal/cli"
 	"scopegate/internal/dynamotest"
 	"scopegate/internal/idp"
+	"scopegate/internal/lambdaruntime"
 )
 
 // The API whose permissions deploy/offline/permissions.json holds, and what the
@@ -148,12 +149,9 @@ func fillTable(t *testing.T) map[string]string {
 // buildHere compiles a function as it is shipped, but for this machine.
 func buildHere(t *testing.T, dir, function string) string {
 	t.Helper()
-	bootstrap := filepath.Join(dir, function, "bootstrap")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=",
-		"-o", bootstrap, "./functions/"+function)
-	build.Dir = Root(t)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", function, err, out)
+	bootstrap, err := lambdaruntime.Build(t.Context(), filepath.Join(dir, function), "scopegate/functions/"+function)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return bootstrap
 }

@@ -53,10 +53,9 @@ func compiled(name string, flags ...string) func() (string, error) {
 }
 
 var (
-	lambdaFlags = []string{"-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid="}
-	authorizer  = compiled("functions/authorizer", lambdaFlags...)
-	admin       = compiled("functions/admin", lambdaFlags...)
-	command     = compiled("cmd/scopegate")
+	authorizer = compiled("functions/authorizer", lambdaruntime.BuildFlags...)
+	admin      = compiled("functions/admin", lambdaruntime.BuildFlags...)
+	command    = compiled("cmd/scopegate")
 )
 
 // world is what the systems have in common: a tenant of Entra's, and a table.

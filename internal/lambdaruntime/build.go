@@ -1,0 +1,23 @@
+package lambdaruntime
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+)
+
+// BuildFlags are those that the Makefile ships functions with (LAMBDA_FLAGS).
+var BuildFlags = []string{"-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid="}
+
+// Build compiles a function, named by its import path, as it is shipped, but for
+// this machine, and gives the path of its bootstrap, in dir. It is to be called
+// from within the module. The error holds what the compiler says.
+func Build(ctx context.Context, dir, pkg string) (string, error) {
+	bootstrap := filepath.Join(dir, "bootstrap")
+	args := append([]string{"build", "-o", bootstrap}, BuildFlags...)
+	if out, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+	}
+	return bootstrap, nil
+}
