@@ -92,11 +92,12 @@ func (w *world) must(err error) {
 	}
 }
 
-// caller gives the n-th caller's token, which is good for longer than any test.
+// caller gives the n-th caller's token, which is good for longer than any test, from
+// the epoch on whenever it is first asked for: a later rig begins there again.
 func (w *world) caller(n int) string {
 	w.t.Helper()
 	for len(w.tokens) <= n {
-		raw, err := w.provider.Mint(idp.Spec{Scopes: []string{"orders.read"}, Life: 24 * time.Hour, ObjectID: fmt.Sprintf("aaaaaaaa-0000-4000-8000-%012d", len(w.tokens))})
+		raw, err := w.provider.Mint(idp.Spec{Scopes: []string{"orders.read"}, Life: 24 * time.Hour, IssuedAt: epoch.Sub(w.now()), ObjectID: fmt.Sprintf("aaaaaaaa-0000-4000-8000-%012d", len(w.tokens))})
 		w.must(err)
 		w.tokens = append(w.tokens, raw)
 	}
@@ -362,6 +363,21 @@ func TestAnInstanceReadsOnceWhenItStarts(t *testing.T) {
 			t.Errorf("%d instances: %d GetItems and %d Queries", instances, gets, queries)
 		}
 	}
+}
+
+// TestACallerMetLateIsLetInAtTheBeginning: rigs of one world share its tokens.
+func TestACallerMetLateIsLetInAtTheBeginning(t *testing.T) {
+	w := newWorld(t)
+	w.undisturbed(func() *rig {
+		r := w.rig(Load{Instances: 1})
+		r.send(time.Hour, 0)
+		return r
+	})
+	w.undisturbed(func() *rig {
+		r := w.rig(Load{Instances: 1})
+		r.send(0, 0)
+		return r
+	})
 }
 
 func TestTheCommandPrintsARowForEachPairOfTimes(t *testing.T) {
