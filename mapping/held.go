@@ -126,6 +126,20 @@ func (t *Table) Ends(h Held) []time.Time {
 	return slices.CompactFunc(ends, time.Time.Equal)
 }
 
+// HeldUntil is the first instant at which a permission of the set expires, the
+// first of [Table.Ends]: until then the caller goes on holding the set. It is zero
+// if none ever expires. It allocates nothing.
+func (t *Table) HeldUntil(h Held) time.Time {
+	var first time.Time
+	h.each(func(i int) {
+		at := t.permissions[i].ExpiresAt
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	})
+	return first
+}
+
 // Deciding is the part of the set that a verdict about one request rests on:
 // the permissions that name a route of one of its readings, and the patterns
 // that match one.

@@ -120,8 +120,14 @@ func (r Resource) String() string { return r.text }
 // Shape is the identity of a resource: its text with the names of parameters
 // left out, since they do not matter.
 func (r Resource) Shape() string {
-	return r.render("{}", "{+}")
+	return r.render(shapeOfParam, shapeOfGreedy)
 }
+
+// What stands for parameters in a shape.
+const (
+	shapeOfParam  = "{}"
+	shapeOfGreedy = "{+}"
+)
 
 // Glob is the IAM form of the resource: ?* (at least one character) for each
 // parameter. It also matches what a parameter does not, since * crosses /:
@@ -131,8 +137,8 @@ func (r Resource) Glob() string {
 }
 
 func (r Resource) render(param, greedy string) string {
-	if r.pattern {
-		return r.text
+	if r.pattern || !strings.Contains(r.text, "{") {
+		return r.text // nothing but literals
 	}
 	var b strings.Builder
 	for i, seg := range r.segments {

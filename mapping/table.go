@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Source is what a table is made of.
@@ -41,13 +42,26 @@ type method struct {
 type Template struct {
 	Verb        Verb
 	Resource    Resource
-	permissions []int // alternatives: those of the method and those of ANY
+	permissions []int                  // alternatives: those of the method and those of ANY
+	shape       string                 // of the resource
+	name        atomic.Pointer[string] // what String gives, made when it is first asked for
 }
 
-// String is how people write a route: "GET /orders/{id}".
+// String is how people write a route: "GET /orders/{id}". It allocates the first
+// time only: of all routes of a table few are ever called.
 func (t *Template) String() string {
-	return Route{Verb: t.Verb, Resource: t.Resource}.String()
+	if name := t.name.Load(); name != nil {
+		return *name
+	}
+	name := Route{Verb: t.Verb, Resource: t.Resource}.String()
+	t.name.Store(&name)
+	return name
 }
+
+// BareShape is the shape of the route's resource ([Resource.Shape]) without a
+// slash at its end, which REST APIs route like the one with it. It allocates
+// nothing.
+func (t *Template) BareShape() string { return strings.TrimSuffix(t.shape, "/") }
 
 // node is one place in a method's tree of segments.
 type node struct {
@@ -153,7 +167,7 @@ func (m *method) register(v Verb, r Resource) *Template {
 		}
 	}
 	if *end == nil {
-		*end = &Template{Verb: v, Resource: r}
+		*end = &Template{Verb: v, Resource: r, shape: r.Shape()}
 		m.templates = append(m.templates, *end)
 	}
 	return *end
@@ -175,7 +189,7 @@ func (n *node) child(literal string) *node {
 func (t *Table) settle() {
 	for _, m := range t.methods {
 		slices.SortFunc(m.templates, func(a, b *Template) int {
-			return strings.Compare(a.Resource.Shape(), b.Resource.Shape())
+			return strings.Compare(a.shape, b.shape)
 		})
 	}
 }
@@ -196,6 +210,26 @@ func (t *Table) Templates(v Verb) []*Template {
 		return m.templates
 	}
 	return nil
+}
+
+// KnowsShape reports whether the table has a route for a concrete method whose
+// [Template.BareShape] is the given one. Its work is that of the segments of the
+// shape, however many routes there are, and it allocates nothing.
+func (t *Table) KnowsShape(v Verb, bareShape string) bool {
+	n := t.root(v)
+	for more := bareShape != ""; more && n != nil; {
+		var segment string
+		segment, bareShape, more = strings.Cut(bareShape, "/")
+		switch segment {
+		case shapeOfGreedy:
+			return !more && n.greedy != nil
+		case shapeOfParam:
+			n = n.param
+		default:
+			n = n.literals[segment] // no literal holds { or }
+		}
+	}
+	return n != nil && (n.end != nil || n.endSlash != nil)
 }
 
 // Holds reports whether a permission of the set names the template.
