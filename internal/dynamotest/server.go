@@ -89,6 +89,20 @@ var shared = sync.OnceValues(func() (*Server, error) {
 	return &Server{Endpoint: endpointAt(port), process: p}, err
 })
 
+// Run gives the endpoint of the server that AWS_ENDPOINT_URL_DYNAMODB names, or
+// starts one without tables for a program that is no test. stop ends what was
+// started; it may be called once.
+func Run() (endpoint string, stop func(), err error) {
+	if endpoint := os.Getenv("AWS_ENDPOINT_URL_DYNAMODB"); endpoint != "" {
+		return endpoint, func() {}, nil
+	}
+	p, port, err := startAnywhere("")
+	if err != nil {
+		return "", nil, err
+	}
+	return endpointAt(port), p.kill, nil
+}
+
 // Endpoint is the URL of the server that all tests of this binary share.
 func Endpoint(t testing.TB) string {
 	t.Helper()

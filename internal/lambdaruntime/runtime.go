@@ -144,7 +144,8 @@ func (r *Runtime) Close() error {
 	return errors.Join(errs...)
 }
 
-// tail keeps the end of what is written to it.
+// tail keeps the end of what is written to it. It drops the rest a megabyte at a
+// time: moving what is kept for each line would cost as much as a call does.
 type tail struct {
 	mu sync.Mutex
 	b  []byte
@@ -156,8 +157,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.b = append(t.b, p...)
-	if over := len(t.b) - tailSize; over > 0 {
-		t.b = append(t.b[:0], t.b[over:]...)
+	if len(t.b) > 2*tailSize {
+		t.b = append(t.b[:0], t.end()...)
 	}
 	return len(p), nil
 }
@@ -165,8 +166,10 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.b)
+	return string(t.end())
 }
+
+func (t *tail) end() []byte { return t.b[max(0, len(t.b)-tailSize):] }
 
 // uuid is of version 4 (RFC 9562), as Lambda's request ids are.
 func uuid() string {
