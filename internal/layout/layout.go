@@ -42,7 +42,8 @@ const (
 
 // Settle is how long a breaking step waits between its note and its first change:
 // longer than a request of the admin function may last, so that what older code
-// began to read or write before the note is over.
+// began to read or write before the note is over. An authorizer takes a reading of the
+// ledger to be good for a small part of it (store/dynamo).
 const Settle = 35 * time.Second
 
 // Errors to tell apart with errors.Is; others are outages or refusals of DynamoDB.

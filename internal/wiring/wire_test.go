@@ -38,7 +38,9 @@ func TestWhatAnAuthorizerAsksOfDynamoDB(t *testing.T) {
 	watched, wire := dynamotest.WireClient(t, endpoint)
 	asked := make(chan string, 100)
 	wire.Watch(func(operation string) { asked <- operation })
-	parts, err := wiring.New(settings, dynamo.NewReader(watched, table), zap.NewNop(), r.now)
+	reader := dynamo.NewReader(watched, table)
+	reader.SetClock(r.now)
+	parts, err := wiring.New(settings, reader, zap.NewNop(), r.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +62,8 @@ func TestWhatAnAuthorizerAsksOfDynamoDB(t *testing.T) {
 			t.Errorf("%s: DynamoDB is asked %q, want %q", when, got, want)
 		}
 	}
-	// What is read anew is read with the ledger beside it: is the table for this code?
-	wants("cold, and nobody was ever revoked", "GetItem", "GetItem", "GetItem", "Query", "Query", "Query")
+	// What is read anew asks the ledger once: is the table for this code?
+	wants("cold, and nobody was ever revoked", "GetItem", "GetItem", "GetItem", "Query", "Query")
 	wants("warm")
 	r.at(30 * time.Second)
 	wants("after CACHE_TTL", "GetItem", "GetItem")

@@ -4,3 +4,6 @@ import "scopegate/internal/layout"
 
 // Pretend has a store take itself for a program of another version.
 func (s *Store) Pretend(c layout.Code) { s.code = c }
+
+// GoodFor is for how long a reading of the ledger is good.
+const GoodFor = goodFor

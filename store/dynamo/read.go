@@ -31,11 +31,13 @@ type Reader struct {
 	table  string
 	stamps bool        // whether Load gives them: authorizers have no use for them
 	code   layout.Code // what this program can read
+	ledger *ledger     // nil: each load asks anew, as before a write
 }
 
-// NewReader reads from the DynamoDB table named, stamps left out.
+// NewReader reads from the DynamoDB table named, for an authorizer: stamps are left
+// out, and what is read within a few seconds has the ledger read once.
 func NewReader(client ReadClient, table string) *Reader {
-	return &Reader{client: client, table: table, code: layout.Current}
+	return &Reader{client: client, table: table, code: layout.Current, ledger: newLedger()}
 }
 
 // maxLoads is how often a load starts over because the table moved on
