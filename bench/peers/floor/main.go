@@ -85,7 +85,7 @@ func table(ctx context.Context) (hand.Table, error) {
 	req, err := getItem(ctx, map[string]any{
 		"TableName": os.Getenv("PEERS_TABLE"), "ConsistentRead": true,
 		"Key": map[string]any{"pk": attribute{S: os.Getenv("PEERS_KEY")}, "sk": attribute{S: "document"}},
-	})
+	}, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("read the table: %w", err)
 	}

@@ -9,20 +9,21 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
 
 const (
 	service = "dynamodb"
-	headers = "content-type;host;x-amz-date;x-amz-target"
+	headers = "content-length;content-type;host;x-amz-date;x-amz-target"
 	content = "application/x-amz-json-1.0"
 	target  = "DynamoDB_20120810.GetItem"
 )
 
 // getItem is a GetItem signed by AWS Signature Version 4 (AWS: "Create a signed AWS
 // API request"), of the one form that it has here: POST /, no query.
-func getItem(ctx context.Context, in any) (*http.Request, error) {
+func getItem(ctx context.Context, in any, now time.Time) (*http.Request, error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return nil, err
@@ -31,12 +32,12 @@ func getItem(ctx context.Context, in any) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := time.Now().UTC().Format("20060102T150405Z")
+	at := now.UTC().Format("20060102T150405Z")
 	day := at[:8]
 	region := os.Getenv("AWS_REGION")
 	canonical := strings.Join([]string{
 		http.MethodPost, "/", "",
-		"content-type:" + content, "host:" + req.URL.Host, "x-amz-date:" + at, "x-amz-target:" + target, "",
+		"content-length:" + strconv.Itoa(len(body)), "content-type:" + content, "host:" + req.URL.Host, "x-amz-date:" + at, "x-amz-target:" + target, "",
 		headers, hexSum(body),
 	}, "\n")
 	scope := day + "/" + region + "/" + service + "/aws4_request"

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -49,8 +48,6 @@ type Answer struct {
 // Table is the statements of each scope.
 type Table map[string][]Statement
 
-var parameter = regexp.MustCompile(`\{[^/]*\}`)
-
 // ReadTable reads a permissions document.
 func ReadTable(document []byte) (Table, error) {
 	var list []Permission
@@ -66,10 +63,20 @@ func NewTable(list []Permission) Table {
 	for _, p := range list {
 		t[p.Scope] = append(t[p.Scope], Statement{
 			Action: "execute-api:Invoke", Effect: "Allow",
-			Resource: p.ARN + "/" + p.Stage + "/" + p.Verb + "/" + parameter.ReplaceAllString(strings.TrimPrefix(p.Resource, "/"), "*"),
+			Resource: p.ARN + "/" + p.Stage + "/" + p.Verb + "/" + starred(strings.TrimPrefix(p.Resource, "/")),
 		})
 	}
 	return t
+}
+
+func starred(resource string) string {
+	segments := strings.Split(resource, "/")
+	for i, s := range segments {
+		if strings.HasPrefix(s, "{") {
+			segments[i] = "*"
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // TableFromEnv reads the document in the file PERMISSIONS.
