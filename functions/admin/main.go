@@ -13,8 +13,8 @@ import (
 	"scopegate/internal/adminwiring"
 	"scopegate/internal/config"
 	awsflush "scopegate/internal/flush/aws"
+	"scopegate/internal/opentable"
 	"scopegate/internal/wiring"
-	"scopegate/store/dynamo"
 )
 
 // prefetchTimeout bounds the network work of the start. Lambda gives the init
@@ -43,7 +43,7 @@ func run() error {
 	if c.Log, err = wiring.NewLog(settings.LogLevel); err != nil {
 		return err
 	}
-	if c.Store, err = dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName, AttemptTimeout: attemptTimeout}); err != nil {
+	if c.Store, err = opentable.Open(ctx, opentable.Settings{Table: settings.TableName, AttemptTimeout: attemptTimeout}); err != nil {
 		return err
 	}
 	if settings.Admin.Flush {

@@ -40,7 +40,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	source, err := dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName, AttemptTimeout: attemptTimeout})
+	source, err := dynamo.OpenLambda(os.Environ(), dynamo.FunctionSettings{Table: settings.TableName, AttemptTimeout: attemptTimeout})
 	if err != nil {
 		return err
 	}

@@ -42,8 +42,8 @@ func isStandard(pkg string) bool {
 func isOurs(pkg string) bool { return strings.HasPrefix(pkg, module+"/") }
 
 // TestTheAuthorizerBinaryStaysLean: what only admin, the command or tests need
-// is not linked into the function that every call waits for. (STS comes with the
-// SDK's credentials, in every program that has them.)
+// is not linked into the function that every call waits for, and neither is the SDK's own
+// configuration, with STS, SSO and metadata clients: dynamo.OpenLambda stands in for it.
 func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 	forbidden := []string{
 		module + "/admin", module + "/gateway", module + "/migrations", module + "/cmd", module + "/store/bolt",
@@ -53,6 +53,9 @@ func TestTheAuthorizerBinaryStaysLean(t *testing.T) {
 		module + "/internal/callerarn", module + "/internal/openapi", module + "/internal/plan", module + "/internal/stack", module + "/internal/doctor", module + "/internal/probe",
 		"github.com/aws/aws-sdk-go-v2/service/apigateway", "github.com/aws/aws-sdk-go-v2/service/apigatewayv2", "github.com/aws/aws-sdk-go-v2/service/sqs",
 		"github.com/aws/aws-sdk-go-v2/service/cloudformation", "github.com/aws/aws-sdk-go-v2/service/lambda",
+		module + "/internal/opentable", "github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/credentials",
+		"github.com/aws/aws-sdk-go-v2/feature", "github.com/aws/aws-sdk-go-v2/service/sts", "github.com/aws/aws-sdk-go-v2/service/sso",
+		"github.com/aws/aws-sdk-go-v2/service/ssooidc", "github.com/aws/aws-sdk-go-v2/service/signin",
 		"go.yaml.in", "github.com/goccy", "github.com/oasdiff", "github.com/santhosh-tekuri",
 		"github.com/danielgtaylor", "github.com/spf13", "go.etcd.io", "pgregory.net", "github.com/getkin",
 		"go.opentelemetry.io", "github.com/golang-jwt", "testing",
@@ -81,7 +84,7 @@ func TestTheAuthorizerKnowsNoAWSSDK(t *testing.T) {
 // TestTheAWSSDKStaysAtItsEdges: what speaks to AWS is behind an interface of ours,
 // so that everything else runs without AWS.
 func TestTheAWSSDKStaysAtItsEdges(t *testing.T) {
-	edges := []string{"store/dynamo", "migrations", "internal/flush/aws", "internal/doctor/aws", "internal/callerarn", "internal/cli", "internal/dynamotest", "internal/stack", "internal/layout", "functions/", "cmd/", "bench/"}
+	edges := []string{"store/dynamo", "internal/opentable", "migrations", "internal/flush/aws", "internal/doctor/aws", "internal/callerarn", "internal/cli", "internal/dynamotest", "internal/stack", "internal/layout", "functions/", "cmd/", "bench/"}
 	for _, line := range lines(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
 		pkg, imports, _ := strings.Cut(line, " ")
 		pkg = strings.TrimPrefix(pkg, module+"/")

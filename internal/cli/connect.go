@@ -21,8 +21,8 @@ import (
 	"scopegate/internal/config"
 	"scopegate/internal/dev"
 	"scopegate/internal/flush"
+	"scopegate/internal/opentable"
 	"scopegate/store"
-	"scopegate/store/dynamo"
 )
 
 // where are the flags that name the tables to work on.
@@ -179,7 +179,7 @@ func (c *connection) flushed() flush.Result {
 // openStore opens a folder's or DynamoDB's tables.
 func openStore(ctx context.Context, settings config.Settings, data string, make bool) (store.Store, error) {
 	if data == "" {
-		return dynamo.Open(ctx, dynamo.Settings{Table: settings.TableName, Quiet: true})
+		return opentable.Open(ctx, opentable.Settings{Table: settings.TableName, Quiet: true})
 	}
 	if _, err := os.Stat(filepath.Join(data, dev.DataFile)); err != nil && !make {
 		return nil, negative(fmt.Errorf("--data %q: must be a folder that scopegate dev or import has made: %w", data, err))

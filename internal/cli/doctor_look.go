@@ -15,6 +15,7 @@ import (
 	"scopegate/internal/dev"
 	"scopegate/internal/doctor"
 	awsdoctor "scopegate/internal/doctor/aws"
+	"scopegate/internal/opentable"
 	"scopegate/internal/stack"
 	"scopegate/mapping"
 	"scopegate/migrations"
@@ -196,7 +197,7 @@ func (p *program) examineFolder(ctx context.Context, data string) ([]doctor.Row,
 // examineTable looks at a DynamoDB table. Where it cannot be asked for its layout,
 // nothing else is.
 func (p *program) examineTable(ctx context.Context, table string) []doctor.Row {
-	client, err := dynamo.Connect(ctx, dynamo.Settings{Table: table, Quiet: true})
+	client, err := opentable.Connect(ctx, opentable.Settings{Table: table, Quiet: true})
 	if err != nil {
 		return []doctor.Row{p.broken(doctor.PartTable, "layout", err)}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"scopegate/internal/config"
+	"scopegate/internal/opentable"
 	"scopegate/internal/stack"
 	"scopegate/mapping"
 	"scopegate/migrations"
@@ -111,7 +112,7 @@ func (p *program) migrate(ctx context.Context, m migrateFlags) error {
 			return err
 		}
 	}
-	client, err := dynamo.Connect(ctx, dynamo.Settings{Table: settings.TableName, Quiet: true})
+	client, err := opentable.Connect(ctx, opentable.Settings{Table: settings.TableName, Quiet: true})
 	if err != nil {
 		return usage(err)
 	}

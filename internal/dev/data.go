@@ -9,6 +9,7 @@ import (
 
 	bbolterrors "go.etcd.io/bbolt/errors"
 
+	"scopegate/internal/opentable"
 	"scopegate/mapping"
 	"scopegate/migrations"
 	"scopegate/store"
@@ -76,7 +77,7 @@ func openFile(folder string) (store.Store, error) {
 // openDynamo brings the table up to date, and makes it where that costs nobody
 // anything: on this machine.
 func openDynamo(ctx context.Context, table, endpoint string) (store.Store, error) {
-	client, err := dynamo.Connect(ctx, dynamo.Settings{Table: table})
+	client, err := opentable.Connect(ctx, opentable.Settings{Table: table})
 	if err != nil {
 		return nil, err
 	}

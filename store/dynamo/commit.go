@@ -37,7 +37,16 @@ func New(client Client, table string) *Store {
 	return &Store{Reader: Reader{client: client, table: table, stamps: true, code: layout.Current}, client: client}
 }
 
-// Close releases what Open made; a client that was given to New stays as it is.
+// Own is New with a client of the store's own: Close closes its idle connections.
+func Own(client *dynamodb.Client, table string) *Store {
+	s := New(client, table)
+	if h, ok := client.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
+		s.release = h.CloseIdleConnections
+	}
+	return s
+}
+
+// Close releases what Own was given; a client that was given to New stays as it is.
 func (s *Store) Close() error {
 	if s.release != nil {
 		s.release()

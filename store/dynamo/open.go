@@ -1,80 +1,58 @@
 package dynamo
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go/logging"
 )
 
-// Settings say where the tables are kept. Region, endpoint and credentials
-// are the SDK's own settings: AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB, …
-type Settings struct {
-	Table string // required
-	// AttemptTimeout bounds each HTTP request; the SDK sends up to three for
-	// one call. Default 5 s.
-	AttemptTimeout time.Duration
-	// Quiet keeps the SDK's own log from standard error: errors say it all, and a
-	// person who has no credentials is not helped by where they were looked for.
-	Quiet bool
+// FunctionSettings are what OpenLambda needs beside the environment.
+type FunctionSettings struct {
+	Table          string        // required
+	AttemptTimeout time.Duration // of each HTTP request; the SDK sends up to three for one call. Default 5 s
 }
 
-// Open connects to the table. It sends nothing: a fault shows at first use.
-// Close closes its connections.
-func Open(ctx context.Context, s Settings) (*Store, error) {
+// OpenLambda reads tables with what Lambda's environment says, given as os.Environ
+// does: region, credentials, endpoint, retries (see [environment]). It sends
+// nothing: a fault of the wire shows at first use. The error joins all faults of
+// the environment, each with its name.
+//
+// It stands in for the SDK's package config, whose other sources (profiles, SSO,
+// roles, metadata services) Lambda does not have, and which costs each start a
+// millisecond and megabytes. What of them is set stops the start: nothing is
+// passed over in silence. Programs that people start use internal/opentable.
+func OpenLambda(environ []string, s FunctionSettings) (*Reader, error) {
 	if s.Table == "" {
 		return nil, errors.New("open DynamoDB table: no table is named")
 	}
-	client, err := Connect(ctx, s)
+	client, err := LambdaClient(environ, s.AttemptTimeout)
 	if err != nil {
-		return nil, err
+		return nil, wrap(err, "open DynamoDB table %s", s.Table)
 	}
-	st := New(client, s.Table)
-	if h, ok := client.Options().HTTPClient.(interface{ CloseIdleConnections() }); ok {
-		st.release = h.CloseIdleConnections
-	}
-	return st, nil
+	return NewReader(client, s.Table), nil
 }
 
-// Connect makes the client that Open uses. For an endpoint on this machine
-// region and credentials need not be set; DynamoDB's stand-ins take any.
-func Connect(ctx context.Context, s Settings) (*dynamodb.Client, error) {
-	timeout := s.AttemptTimeout
+// LambdaClient is the client that OpenLambda reads with; timeout bounds each of its
+// HTTP requests, 0 is 5 s.
+func LambdaClient(environ []string, timeout time.Duration) (*dynamodb.Client, error) {
+	e := parseEnvironment(environ)
+	options := e.options()
+	roots := e.roots()
+	if err := errors.Join(e.faults...); err != nil {
+		return nil, err
+	}
 	if timeout == 0 {
 		timeout = 5 * time.Second
 	}
-	options := []func(*config.LoadOptions) error{
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(timeout)),
+	options.HTTPClient = &http.Client{
+		Transport: transport(roots), Timeout: timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // DynamoDB never does
 	}
-	if s.Quiet {
-		options = append(options, config.WithLogger(logging.Nop{}))
-	}
-	if IsLoopback(os.Getenv("AWS_ENDPOINT_URL_DYNAMODB")) {
-		options = append(options, config.WithDefaultRegion("us-east-1"))
-		if os.Getenv("AWS_ACCESS_KEY_ID") == "" && os.Getenv("AWS_PROFILE") == "" {
-			options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("local", "local", "")))
-		}
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return nil, wrap(err, "read AWS configuration")
-	}
-	// The SDK's own client, which has AWS_CA_BUNDLE by now, cannot close its
-	// connections; a plain one with its transport can. DynamoDB never redirects.
-	if b, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
-		cfg.HTTPClient = &http.Client{Transport: b.GetTransport(), Timeout: b.GetTimeout(),
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	}
-	return dynamodb.NewFromConfig(cfg), nil
+	return dynamodb.New(options), nil
 }
 
 // IsLoopback reports whether an endpoint's URL names this machine, so that it
