@@ -1,9 +1,6 @@
 package mapping
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // MaxResourceARN is the longest resource ARN API Gateway takes in an
 // authorizer's policy, in characters (AWS: "Amazon API Gateway quotas").
@@ -29,12 +26,8 @@ func (a API) Region() string {
 // String is for people; it is no key, use the struct.
 func (a API) String() string { return a.ARN + "/" + a.Stage }
 
-var (
-	arnForm   = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):execute-api:[a-z0-9-]{1,32}:[0-9]{12}:[A-Za-z0-9_-]{1,64}$`)
-	stageForm = regexp.MustCompile(`^([A-Za-z0-9_-]{1,128}|\$default)$`)
-)
-
-// ParseAPI checks the ARN of an API (without stage) and the name of a stage.
+// ParseAPI checks the ARN of an API (without stage) and the name of a stage. Of
+// what is right it allocates nothing: each request's ARN passes here.
 func ParseAPI(arn, stage string) (API, error) {
 	if err := checkARN(arn); err != nil {
 		return API{}, err
@@ -46,15 +39,65 @@ func ParseAPI(arn, stage string) (API, error) {
 }
 
 func checkARN(arn string) error {
-	if arnForm.MatchString(arn) {
+	if isAPIARN(arn) {
 		return nil
 	}
 	return fault("arn", arn, "must be arn:{aws|aws-cn|aws-us-gov}:execute-api:{region}:{12-digit account}:{apiId}, without stage or path")
 }
 
 func checkStage(stage string) error {
-	if stageForm.MatchString(stage) {
+	if stage == "$default" || isEach(stage, 1, 128, isWordOrDash) {
 		return nil
 	}
 	return fault("stage", stage, "must be 1 to 128 letters, digits, - or _, or $default")
+}
+
+// isAPIARN reads the parts between colons from left to right.
+func isAPIARN(arn string) bool {
+	scheme, rest, _ := strings.Cut(arn, ":")
+	partition, rest, _ := strings.Cut(rest, ":")
+	service, rest, _ := strings.Cut(rest, ":")
+	region, rest, _ := strings.Cut(rest, ":")
+	account, id, _ := strings.Cut(rest, ":")
+	return scheme == "arn" && (partition == "aws" || partition == "aws-cn" || partition == "aws-us-gov") && service == "execute-api" &&
+		isEach(region, 1, 32, isRegion) && isEach(account, 12, 12, isDigit) && isEach(id, 1, 64, isWordOrDash)
+}
+
+// isEach reports whether a text has so many bytes, each of a kind.
+func isEach(s string, least, most int, kind func(byte) bool) bool {
+	if len(s) < least || len(s) > most {
+		return false
+	}
+	for i := range len(s) {
+		if !kind(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isRegion(c byte) bool { return 'a' <= c && c <= 'z' || isDigit(c) || c == '-' }
+
+func isWordOrDash(c byte) bool { return isRegion(c) || 'A' <= c && c <= 'Z' || c == '_' }
+
+// isGUID knows a GUID in lower case, as Entra writes them.
+func isGUID(s string) bool {
+	if len(s) != len("00000000-0000-0000-0000-000000000000") {
+		return false
+	}
+	for i := range len(s) {
+		switch i {
+		case 8, 13, 18, 23:
+			if s[i] != '-' {
+				return false
+			}
+		default:
+			if !isDigit(s[i]) && (s[i] < 'a' || s[i] > 'f') {
+				return false
+			}
+		}
+	}
+	return true
 }

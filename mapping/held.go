@@ -18,7 +18,12 @@ func (h Held) has(i int) bool {
 
 // hasAny reports whether one of the permissions is held.
 func (h Held) hasAny(permissions []int) bool {
-	return slices.ContainsFunc(permissions, h.has)
+	for _, i := range permissions {
+		if h.has(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // Len counts the permissions held.

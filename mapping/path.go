@@ -13,34 +13,42 @@ type reading struct {
 	slash    bool
 }
 
-// read cuts a request path. ok is false where no route may ever be found: no
-// leading slash, an empty inner segment, or a . or .. segment, which the
-// gateway and the service behind it may resolve differently.
-func read(path string) (r reading, ok bool) { return cut(path, isDots) }
+// room is where the segments of most paths find room without the heap.
+type room [32]string
 
-// readDecoded cuts a path that was decoded already: dots are plain in it. Those
-// that were encoded twice are a value like any other.
-func readDecoded(path string) (r reading, ok bool) {
-	return cut(path, func(s string) bool { return s == "." || s == ".." })
-}
-
-func cut(path string, dots func(string) bool) (r reading, ok bool) {
+// read cuts a request path, its segments into room. ok is false where no route may
+// ever be found: no leading slash, an empty inner segment, or a . or .. segment,
+// which the gateway and the service behind it may resolve differently.
+func read(path string, room []string) (r reading, ok bool) {
 	text, rooted := strings.CutPrefix(path, "/")
 	if !rooted {
 		return reading{}, false
 	}
+	return cut(text, room, false)
+}
+
+// readDecoded cuts a path that was decoded already, without its leading slash:
+// dots are plain in it. Those that were encoded twice are a value like any other.
+func readDecoded(text string, room []string) (r reading, ok bool) {
+	return cut(text, room, true)
+}
+
+func cut(text string, room []string, decoded bool) (r reading, ok bool) {
 	r.text = text
 	if text == "" {
 		return r, true
 	}
-	body, slash := strings.CutSuffix(text, "/")
+	rest, slash := strings.CutSuffix(text, "/")
 	r.slash = slash
-	r.segments = strings.Split(body, "/")
-	for _, s := range r.segments {
-		if s == "" || dots(s) {
+	for more := true; more; {
+		var s string
+		s, rest, more = strings.Cut(rest, "/")
+		if s == "" || decoded && (s == "." || s == "..") || !decoded && isDots(s) {
 			return reading{}, false
 		}
+		room = append(room, s)
 	}
+	r.segments = room
 	return r, true
 }
 

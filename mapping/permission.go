@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -140,7 +141,10 @@ func checkPlace(api API, v Verb, r Resource, text string) error {
 }
 
 // rfc3339 is stricter than time.Parse, which takes one-digit hours and commas.
-var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+// It is compiled when it is first needed: most starts of a function don't.
+var rfc3339 = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+})
 
 func parseExpiry(s string) (time.Time, error) {
 	if s == "" {
@@ -148,7 +152,7 @@ func parseExpiry(s string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	t = t.UTC()
-	if err != nil || !rfc3339.MatchString(s) || t.Year() < 2000 || t.Year() > 9999 {
+	if err != nil || !rfc3339().MatchString(s) || t.Year() < 2000 || t.Year() > 9999 {
 		return time.Time{}, fault("expiresAt", s, "must be a time of RFC 3339 in the years 2000 to 9999, such as 2027-01-31T12:00:00Z")
 	}
 	// Whole seconds, rounded down: the precision of a policy's conditions.

@@ -49,26 +49,60 @@ func (t *Table) Permits(c Caller, method, path string, now time.Time) bool {
 }
 
 // Decide is Permits for a set of permissions that is known already, with the
-// reason.
+// reason. Its work is that of the path and of the patterns for the method, however
+// many routes there are; for a path of up to 32 segments in which nothing is
+// percent-encoded it allocates nothing.
 func (t *Table) Decide(h Held, method, path string) Verdict {
 	verb := Verb(method)
 	if verb != Connect && !slices.Contains(Methods, verb) {
 		return Verdict{Reason: UnknownMethod}
 	}
-	root := t.root(verb)
 	if verb == Connect {
-		return decideConnect(h, root, path)
+		return decideConnect(h, t.root(verb), path)
 	}
-	raw, ok := read(path)
+	var room room
+	raw, ok := read(path, room[:0])
 	if !ok {
 		return Verdict{Reason: MalformedPath}
 	}
-	matches := t.matcher(h, verb)
-	verdict := decideRaw(h, root, matches, raw)
-	if strings.Contains(raw.text, "%") {
-		return decideDecoded(h, root, matches, raw, verdict)
+	view := t.view(h, verb)
+	verdict := view.decideRaw(raw)
+	if strings.Contains(path, "%") {
+		return view.decideDecoded(path[len("/"):], verdict)
 	}
 	return verdict
+}
+
+// view is what somebody with certain permissions finds for one method.
+type view struct {
+	root     *node
+	held     Held
+	all      []Permission // of the table
+	patterns []int        // of the method, held or not
+	// permitted, if given, stands in for the patterns: whether one of those that are
+	// held permits the path, with or without its last slash.
+	permitted func(slash bool) bool
+}
+
+func (t *Table) view(h Held, v Verb) view {
+	m := t.methods[v]
+	if m == nil {
+		return view{held: h}
+	}
+	return view{root: m.root, held: h, all: t.permissions, patterns: m.patterns}
+}
+
+// matches reports whether a held pattern matches a reading.
+func (v *view) matches(r reading) bool {
+	if v.permitted != nil {
+		return v.permitted(r.slash)
+	}
+	for _, i := range v.patterns {
+		if v.held.has(i) && Match(v.all[i].Resource.text, r.text) {
+			return true
+		}
+	}
+	return false
 }
 
 // root is the tree of a method's routes; nil, in which nothing is found, if the
@@ -95,27 +129,27 @@ func decideConnect(h Held, root *node, path string) Verdict {
 }
 
 // decideRaw reads the path as it was sent, with and without its last slash.
-func decideRaw(h Held, root *node, matches func(reading) bool, raw reading) Verdict {
-	route := root.find(raw.segments, raw.slash)
-	byPattern := matches(raw)
-	if route != nil && !h.Holds(route) && !byPattern {
+func (v *view) decideRaw(raw reading) Verdict {
+	route := v.root.find(raw.segments, raw.slash)
+	byPattern := v.matches(raw)
+	if route != nil && !v.held.Holds(route) && !byPattern {
 		return Verdict{Reason: NotHeld, Route: route}
 	}
 	var bare *Template
 	if raw.slash {
-		bare = root.find(raw.segments, false)
-		if bare != nil && !h.Holds(bare) && !matches(raw.withoutSlash()) {
+		bare = v.root.find(raw.segments, false)
+		if bare != nil && !v.held.Holds(bare) && !v.matches(raw.withoutSlash()) {
 			return Verdict{Reason: NotHeld, Route: bare}
 		}
 	}
 	switch {
-	case h.Holds(route):
+	case v.held.Holds(route):
 		return Verdict{Allowed: true, Reason: HeldRoute, Route: route}
 	case byPattern:
 		return Verdict{Allowed: true, Reason: HeldPattern, Route: cmp.Or(route, bare)}
 	case bare == nil:
 		return Verdict{Reason: NoRoute}
-	case h.Holds(bare) && endsInParam(bare.Resource):
+	case v.held.Holds(bare) && endsInParam(bare.Resource):
 		return Verdict{Allowed: true, Reason: HeldRoute, Route: bare}
 	}
 	return Verdict{Reason: SlashSpelling, Route: bare}
@@ -123,39 +157,43 @@ func decideRaw(h Held, root *node, matches func(reading) bool, raw reading) Verd
 
 // decideDecoded lets the decoded path take away what the raw one allows: the
 // gateway or the service behind it may decode before it routes.
-func decideDecoded(h Held, root *node, matches func(reading) bool, raw reading, verdict Verdict) Verdict {
-	decoded, ok := readDecoded("/" + percentDecode(raw.text))
+func (v *view) decideDecoded(text string, verdict Verdict) Verdict {
+	var room room
+	decoded, ok := readDecoded(percentDecode(text), room[:0])
 	if !ok {
 		return Verdict{Reason: MalformedPath}
 	}
 	if !verdict.Allowed {
 		return verdict
 	}
-	for _, r := range spellings(decoded) {
-		route := root.find(r.segments, r.slash)
-		if route != nil && !h.Holds(route) && !matches(r) {
+	if route := v.takenBy(decoded); route != nil {
+		return Verdict{Reason: OtherReading, Route: route}
+	}
+	if decoded.slash {
+		if route := v.takenBy(decoded.withoutSlash()); route != nil {
 			return Verdict{Reason: OtherReading, Route: route}
 		}
 	}
 	return verdict
 }
 
-// DecideSpelling is Decide for a plain path given by its segments, where
-// byPattern says whether a held pattern permits it with or without the slash at
-// its end. The compiler asks it which instances of a route need a guard.
-func (t *Table) DecideSpelling(h Held, v Verb, segments []string, slash bool, permitted func(slash bool) bool) Verdict {
-	byPattern := func(r reading) bool { return permitted(r.slash) }
-	return decideRaw(h, t.root(v), byPattern, reading{segments: segments, slash: slash})
+// takenBy is the route that a reading finds and that is not permitted, nil if
+// there is none.
+func (v *view) takenBy(r reading) *Template {
+	route := v.root.find(r.segments, r.slash)
+	if route == nil || v.held.Holds(route) || v.matches(r) {
+		return nil
+	}
+	return route
 }
 
-// matcher reports of a reading whether a held pattern matches it.
-func (t *Table) matcher(h Held, v Verb) func(reading) bool {
-	patterns := t.Patterns(h, v)
-	return func(r reading) bool {
-		return slices.ContainsFunc(patterns, func(p Permission) bool {
-			return Match(p.Resource.String(), r.text)
-		})
-	}
+// DecideSpelling is Decide for a plain path given by its segments, where
+// permitted says whether a held pattern permits it with or without the slash at
+// its end. The compiler asks it which instances of a route need a guard.
+func (t *Table) DecideSpelling(h Held, v Verb, segments []string, slash bool, permitted func(slash bool) bool) Verdict {
+	view := t.view(h, v)
+	view.permitted = permitted
+	return view.decideRaw(reading{segments: segments, slash: slash})
 }
 
 func endsInParam(r Resource) bool {

@@ -16,24 +16,24 @@ type Reading struct {
 // show it; decisions are Decide's.
 func (t *Table) Readings(h Held, method, path string) []Reading {
 	verb := Verb(method)
-	root, matches := t.root(verb), t.matcher(h, verb)
+	view := t.view(h, verb)
 	var list []Reading
 	for _, r := range readings(path) {
-		route := root.find(r.segments, r.slash)
-		list = append(list, Reading{Path: "/" + r.text, Route: route, Held: h.Holds(route), Pattern: matches(r)})
+		route := view.root.find(r.segments, r.slash)
+		list = append(list, Reading{Path: "/" + r.text, Route: route, Held: h.Holds(route), Pattern: view.matches(r)})
 	}
 	return list
 }
 
 // readings are all ways to read a path; none if one of them is malformed.
 func readings(path string) []reading {
-	raw, ok := read(path)
+	raw, ok := read(path, nil)
 	if !ok {
 		return nil
 	}
 	list := spellings(raw)
 	if text := percentDecode(raw.text); text != raw.text {
-		decoded, ok := readDecoded("/" + text)
+		decoded, ok := readDecoded(text, nil)
 		if !ok {
 			return nil
 		}

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -96,8 +95,6 @@ const (
 	maxName  = 256
 )
 
-var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
 func parseRequirement(w wire) (Requirement, error) {
 	q := Requirement{
 		Role:          w.Role,
@@ -113,7 +110,7 @@ func parseRequirement(w wire) (Requirement, error) {
 	if q.PrincipalType != "" && q.PrincipalType != User && q.PrincipalType != App {
 		errs = append(errs, fault("principalType", w.PrincipalType, "must be user (delegated token) or app (app-only token)"))
 	}
-	if q.Tenant != "" && !guid.MatchString(q.Tenant) {
+	if q.Tenant != "" && !isGUID(q.Tenant) {
 		errs = append(errs, fault("tenant", w.Tenant, "must be a tenant id (GUID)"))
 	}
 	return q, errors.Join(errs...)

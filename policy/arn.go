@@ -22,27 +22,32 @@ type ARN struct {
 
 // ParseARN reads a method or route ARN. Only the first five colons and the
 // first three slashes after them separate: a path may hold both. It goes through
-// s once and copies nothing of it; the error for a long one is short.
+// s a few times, copies nothing of it and allocates nothing unless it fails; the
+// error for a long one is short.
 func ParseARN(s string) (ARN, error) {
-	parts := strings.SplitN(s, ":", 6)
-	if len(parts) != 6 {
-		return ARN{}, fmt.Errorf("method ARN: want six parts separated by colons, got %d", len(parts))
+	account := 0 // where it ends, behind its colon
+	for n := range 5 {
+		i := strings.IndexByte(s[account:], ':')
+		if i < 0 {
+			return ARN{}, fmt.Errorf("method ARN: want six parts separated by colons, got %d", n+1)
+		}
+		account += i + 1
 	}
-	tail := strings.SplitN(parts[5], "/", 3)
-	if len(tail) != 3 {
+	id, tail, _ := strings.Cut(s[account:], "/")
+	stage, tail, ok := strings.Cut(tail, "/")
+	if !ok {
 		return ARN{}, fmt.Errorf("method ARN: want {apiId}/{stage}/{method}[/{path}] after the account")
 	}
-	prefix := s[:len(s)-len(parts[5])+len(tail[0])]
-	api, err := mapping.ParseAPI(prefix, tail[1])
+	api, err := mapping.ParseAPI(s[:account+len(id)], stage)
 	if err != nil {
 		return ARN{}, fmt.Errorf("method ARN: %w", err)
 	}
-	method, _, hasPath := strings.Cut(tail[2], "/")
+	method, _, hasPath := strings.Cut(tail, "/")
 	switch {
 	case method == "":
 		return ARN{}, fmt.Errorf("method ARN: the method is empty")
 	case hasPath:
-		return ARN{API: api, Method: method, Path: tail[2][len(method):]}, nil
+		return ARN{API: api, Method: method, Path: tail[len(method):]}, nil
 	case method == string(mapping.Connect):
 		return ARN{API: api, Method: method}, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"scopegate/mapping"
@@ -216,14 +217,16 @@ func (r request) date(operator, value string) (met, known bool) {
 
 // dateForm is stricter than time.Parse, which takes one-digit hours, commas and
 // offsets of a day.
-var dateForm = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+var dateForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+})
 
 // parseDate reads IAM's two forms of a date: ISO 8601, with day and time in full
 // (as RFC 3339 has it), and seconds since 1970. Less than five digits may be a
 // year, more than twelve overflow.
 func parseDate(value string) (time.Time, bool) {
 	if at, err := time.Parse(time.RFC3339, value); err == nil {
-		return at, dateForm.MatchString(value)
+		return at, dateForm().MatchString(value)
 	}
 	seconds, err := strconv.ParseUint(value, 10, 63)
 	return time.Unix(int64(seconds), 0), err == nil && len(value) > 4 && len(value) <= 12

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // standing lists the denials that every policy with a wildcard carries, for all
@@ -37,12 +38,12 @@ func standing(s step, hidden charset, protects bool) []string {
 	} else {
 		list = append(list, "*%2F..*", "*%2f..*", "*/..%2*")
 	}
-	last := ""
+	last, encodings := "", escapes()
 	for c := range byte(0x80) {
 		if !hidden.has(c) {
 			continue
 		}
-		for _, e := range escapes[c] {
+		for _, e := range encodings[c] {
 			if e != last {
 				list = append(list, e)
 			}
@@ -52,15 +53,16 @@ func standing(s step, hidden charset, protects bool) []string {
 	return list
 }
 
-// escapes are the Denies of each character's encodings.
-var escapes = func() (list [0x80][]string) {
+// escapes are the Denies of each character's encodings, listed when they are first
+// needed: no function starts the sooner for them.
+var escapes = sync.OnceValue(func() (list [0x80][]string) {
 	for c := range byte(0x80) {
 		for _, e := range escapesOf(c) {
 			list[c] = append(list[c], "*"+e+"*")
 		}
 	}
 	return list
-}()
+})
 
 // emptySegment matches every path with one, written as a method and a path.
 const emptySegment = "*//*"
