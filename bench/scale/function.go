@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"scopegate/internal/lambdaruntime"
+)
+
+// jobName is the variable that a worker under the Runtime API finds its job in.
+const jobName = "SCALE_JOB"
+
+// serve is the life of a worker under Lambda's Runtime API: the authorizer of a job,
+// as the function starts it.
+func serve() error {
+	var j job
+	if err := json.Unmarshal([]byte(os.Getenv(jobName)), &j); err != nil {
+		return fmt.Errorf("read the job: %w", err)
+	}
+	b, err := newBed(j)
+	if err != nil {
+		return err
+	}
+	lambda.Start(b.parts.Authorizer)
+	return nil
+}
+
+// End compares the last point of a curve with its first one as they are behind
+// Lambda's Runtime API: what a caller sees of it.
+type End struct {
+	Ratio    float64 `json:"ratio"` // of the median time of a call
+	CPURatio float64 `json:"cpuRatio"`
+	P50      float64 `json:"p50us"` // of the last point
+	Noise    float64 `json:"noise"` // how far the first point's p50 differs from that of another process of it
+}
+
+// function is a load behind a Runtime API.
+type function struct {
+	*lambdaruntime.Runtime
+	bed bed // for its events
+}
+
+func (b *bench) function(ctx context.Context, l Load) (*function, error) {
+	token, err := b.provider.Mint(l.spec(b.provider.TenantID()))
+	if err != nil {
+		return nil, err
+	}
+	j := job{Load: l, Settings: b.settings, Token: token}
+	text, err := json.Marshal(j)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	f := &function{bed: bed{job: j, order: l.sequence()}}
+	for i := range l.APIs {
+		e, err := event(apiAt(i), token)
+		if err != nil {
+			return nil, err
+		}
+		f.bed.events = append(f.bed.events, e)
+	}
+	env := []string{workerName + "=function", jobName + "=" + string(text)}
+	for _, name := range []string{"GOGC", "GOMEMLIMIT", "GOMAXPROCS"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	f.Runtime, err = lambdaruntime.Start(ctx, self, env, lambdaruntime.Options{Timeout: time.Minute})
+	return f, err
+}
+
+func (f *function) measure(ctx context.Context, calls int) (p50, cpu time.Duration, err error) {
+	took := make([]time.Duration, calls)
+	before, err := f.CPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	for i := range took {
+		e := f.bed.next()
+		began := time.Now()
+		if _, err := f.Invoke(ctx, e); err != nil {
+			return 0, 0, err
+		}
+		took[i] = time.Since(began)
+	}
+	after, err := f.CPU()
+	slices.Sort(took)
+	return took[calls/2], (after - before) / time.Duration(calls), err
+}
+
+// ends measures the two ends of a line, and the first once more.
+func (b *bench) ends(ctx context.Context, c Curve) (e End, err error) {
+	points := c.Lines[0].Points
+	loads := []Load{points[0].Load, points[len(points)-1].Load, points[0].Load}
+	functions := make([]*function, len(loads))
+	defer func() {
+		for _, f := range functions {
+			if f != nil && f.Runtime != nil {
+				err = errors.Join(err, f.Close())
+			}
+		}
+	}()
+	for i, l := range loads {
+		if functions[i], err = b.function(ctx, l); err != nil {
+			return e, err
+		}
+	}
+	random := rand.New(rand.NewPCG(9, 10))
+	var ratios, cpus, again, times []float64
+	for round := range b.rounds {
+		fmt.Fprintf(b.progress, "%s behind the Runtime API: round %d of %d\n", c.Name, round+1, b.rounds)
+		p50, cpu := make([]time.Duration, len(loads)), make([]time.Duration, len(loads))
+		for _, i := range random.Perm(len(loads)) {
+			if p50[i], cpu[i], err = functions[i].measure(ctx, max(1, b.calls/4)); err != nil {
+				return e, err
+			}
+		}
+		ratios, again = append(ratios, float64(p50[1])/float64(p50[0])), append(again, float64(p50[2])/float64(p50[0]))
+		cpus, times = append(cpus, float64(cpu[1])/float64(max(1, cpu[0]))), append(times, us(p50[1]))
+	}
+	return End{Ratio: median(ratios), CPURatio: median(cpus), P50: median(times), Noise: abs(median(again) - 1)}, nil
+}
+
+func abs(v float64) float64 { return max(v, -v) }
