@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"scopegate/bench/world"
+	"scopegate/internal/dynamotest"
+	"scopegate/internal/lambdaruntime"
+	"scopegate/policy"
+)
+
+// bed is the world with its tables filled, and the bootstraps compiled.
+type bed struct {
+	world    *world.World
+	tables   world.Tables
+	dir      string
+	rows     []row
+	binaries map[string]string // by package
+	progress io.Writer
+}
+
+// invocation is longer than any that is right; a bootstrap that hangs ends the run.
+const invocation = time.Minute
+
+func newBed(ctx context.Context, o options, progress io.Writer) (b *bed, err error) {
+	b = &bed{progress: progress, binaries: map[string]string{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close())
+		}
+	}()
+	if b.dir, err = os.MkdirTemp("", "speed"); err != nil {
+		return b, err
+	}
+	if b.world, err = world.New(b.dir, world.Options{Delay: o.Delay, Replay: true}); err != nil {
+		return b, err
+	}
+	if err = b.world.Ready(ctx); err != nil {
+		return b, err
+	}
+	if b.tables, err = b.world.Seed(ctx, dynamotest.TableName()); err != nil {
+		return b, err
+	}
+	key, err := b.world.KeyFile()
+	if err != nil {
+		return b, err
+	}
+	answer := filepath.Join(b.dir, "answer.json")
+	if b.rows, err = only(rows(b.world, b.tables, key, answer, o.Tuned), o.Only); err != nil {
+		return b, err
+	}
+	if err = b.build(ctx); err != nil {
+		return b, err
+	}
+	return b, b.writeAnswer(ctx, answer)
+}
+
+func (b *bed) close() error {
+	var errs []error
+	if b.tables.Peers != "" && b.world != nil {
+		errs = append(errs, b.world.Drop(context.Background(), b.tables))
+	}
+	if b.world != nil {
+		errs = append(errs, b.world.Close())
+	}
+	if b.dir != "" {
+		errs = append(errs, os.RemoveAll(b.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// build compiles each row's bootstrap; a second row of the same package that is
+// there to show the noise gets a file of its own.
+func (b *bed) build(ctx context.Context) error {
+	for _, r := range b.rows {
+		if b.binaries[r.Pkg] != "" {
+			continue
+		}
+		fmt.Fprintf(b.progress, "compiling %s\n", r.Pkg)
+		dir := filepath.Join(b.dir, filepath.Base(r.Pkg))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		binary, err := lambdaruntime.Build(ctx, dir, r.Pkg)
+		if err != nil {
+			return err
+		}
+		b.binaries[r.Pkg] = binary
+	}
+	return nil
+}
+
+// zipped is the size of the zip that a function's binary is deployed in.
+func (b *bed) zipped(ctx context.Context, binary string) (int64, error) {
+	out := binary + ".zip"
+	if msg, err := exec.CommandContext(ctx, "go", "run", module+"internal/lambdazip", "-o", out, binary).CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("zip %s: %w\n%s", binary, err, msg)
+	}
+	info, err := os.Stat(out)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// writeAnswer keeps an answer of ours, for the echo that answers with as many bytes.
+func (b *bed) writeAnswer(ctx context.Context, name string) error {
+	i := slices.IndexFunc(b.rows, func(r row) bool { return r.Name == oursRow })
+	if i < 0 { // then no row needs it, or one does that is compared with nothing of ours
+		return os.WriteFile(name, []byte("{}"), 0o644)
+	}
+	r, err := b.start(ctx, b.rows[i])
+	if err != nil {
+		return err
+	}
+	event, err := b.event(b.rows[i].Caller, 0, false)
+	if err != nil {
+		return errors.Join(err, r.Close())
+	}
+	out, err := r.Invoke(ctx, event)
+	if err := errors.Join(err, r.Close()); err != nil {
+		return err
+	}
+	return os.WriteFile(name, out, 0o644)
+}
+
+// start runs a row's bootstrap until it asks for its first event.
+func (b *bed) start(ctx context.Context, r row) (*lambdaruntime.Runtime, error) {
+	trust := b.world.OneRoot()
+	if r.Full {
+		trust = b.world.FullBundle()
+	}
+	rt, err := lambdaruntime.Start(ctx, b.binaries[r.Pkg], append(trust, r.Env...), lambdaruntime.Options{Timeout: invocation})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	return rt, nil
+}
+
+// event is one of a caller with a token of his n-th user.
+func (b *bed) event(c world.Caller, n int, forged bool) ([]byte, error) {
+	spec := c.Spec(n)
+	spec.Forged = forged
+	raw, err := b.world.Provider.Mint(spec)
+	if err != nil {
+		return nil, err
+	}
+	return c.Event(raw)
+}
+
+// check makes sure that a bootstrap does what it is measured for: one that is fast
+// because it is wrong is nothing to compare with.
+func (b *bed) check(ctx context.Context, r row, rt *lambdaruntime.Runtime) error {
+	good, err := b.event(r.Caller, 0, false)
+	if err != nil {
+		return err
+	}
+	out, err := rt.Invoke(ctx, good)
+	if err != nil {
+		return fmt.Errorf("%s, a good token: %w\n%s", r.Name, err, rt.Logs())
+	}
+	if err := r.right(good, out); err != nil {
+		return fmt.Errorf("%s: %w", r.Name, err)
+	}
+	if r.Kind == echoes {
+		return nil
+	}
+	forged, err := b.event(r.Caller, 0, true)
+	if err != nil {
+		return err
+	}
+	var refused *lambdaruntime.Error
+	if out, err := rt.Invoke(ctx, forged); !errors.As(err, &refused) || refused.Message != "Unauthorized" {
+		return fmt.Errorf("%s answers a forged token with %s, %v", r.Name, out, err)
+	}
+	return nil
+}
+
+// right checks an answer to a good token.
+func (r row) right(event, out []byte) error {
+	if r.Kind != decides {
+		if r.Env == nil && !bytes.Equal(out, event) {
+			return fmt.Errorf("answers %d bytes with %d others", len(event), len(out))
+		}
+		return nil
+	}
+	var answer struct{ PolicyDocument policy.Document }
+	if err := json.Unmarshal(out, &answer); err != nil {
+		return fmt.Errorf("answers %s: %w", out, err)
+	}
+	for arn, want := range map[string]bool{r.Caller.ARN(): true, world.API.ARN + "/" + world.API.Stage + "/POST/customers": false} {
+		if d := policy.Evaluate(answer.PolicyDocument, arn, time.Now(), netip.Addr{}); (d == policy.Allowed) != want {
+			return fmt.Errorf("decides %v about %s: %s", d, arn, out)
+		}
+	}
+	return nil
+}

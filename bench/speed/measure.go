@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"time"
+
+	"scopegate/internal/lambdaruntime"
+)
+
+// The metrics, each measured once a round, but for the last four. Times are in
+// microseconds, sizes in bytes.
+const (
+	coldWall = "cold.wall" // from exec to the first answer
+	coldCPU  = "cold.cpu"  // until then
+	coldRSS  = "cold.rss"  // then
+	sameP50  = "same.p50"
+	sameP99  = "same.p99"
+	sameCPU  = "same.cpu" // a call
+	newP50   = "new.p50"
+	newCPU   = "new.cpu"
+	rss      = "rss" // after all calls
+	peak     = "rss.peak"
+	binary   = "binary"
+	zipSize  = "zip"
+)
+
+// series are the values of a row's metric, round by round.
+type series map[string]map[string][]float64
+
+func (s series) add(row, metric string, v float64) {
+	if s[row] == nil {
+		s[row] = map[string][]float64{}
+	}
+	s[row][metric] = append(s[row][metric], v)
+}
+
+// cold starts each row once a round, in random order, and asks it once. The first
+// round, in which binaries come from disk, is not counted.
+func (b *bed) cold(ctx context.Context, rounds int, random *rand.Rand, to series) error {
+	list := slices.DeleteFunc(slices.Clone(b.rows), func(r row) bool { return r.Cold == "" })
+	for round := range rounds + 1 {
+		fmt.Fprintf(b.progress, "\rcold starts: round %d of %d ", round, rounds)
+		for _, i := range random.Perm(len(list)) {
+			s := to
+			if round == 0 {
+				s = series{}
+			}
+			if err := b.coldOnce(ctx, list[i], s); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintln(b.progress)
+	return nil
+}
+
+func (b *bed) coldOnce(ctx context.Context, r row, to series) (err error) {
+	event, err := b.event(r.Caller, 0, false)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	rt, err := b.start(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rt.Close()) }()
+	out, err := rt.Invoke(ctx, event)
+	wall := time.Since(began)
+	cpu, errCPU := rt.CPU()
+	memory, errMemory := rt.Memory()
+	if err := errors.Join(err, errCPU, errMemory); err != nil {
+		return fmt.Errorf("%s: %w\n%s", r.Name, err, rt.Logs())
+	}
+	to.add(r.Name, coldWall, micros(wall))
+	to.add(r.Name, coldCPU, micros(cpu))
+	to.add(r.Name, coldRSS, float64(memory.Now))
+	return r.right(event, out)
+}
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+
+// runner is a row that runs.
+type runner struct {
+	row
+	rt    *lambdaruntime.Runtime
+	known []byte // the event of its one known token
+}
+
+// warmUp is more calls than V8 takes until it has compiled what runs often.
+const warmUp = 1000
+
+// warm has all rows run at once, of which one at a time is asked.
+func (b *bed) warm(ctx context.Context, o options, random *rand.Rand, to series) (err error) {
+	var list []*runner
+	defer func() {
+		for _, r := range list {
+			err = errors.Join(err, r.rt.Close())
+		}
+	}()
+	for _, r := range b.rows {
+		if r.Same == "" && r.New == "" {
+			continue
+		}
+		fmt.Fprintf(b.progress, "\rwarming up %-40s", r.Name)
+		rt, err := b.start(ctx, r)
+		if err != nil {
+			return err
+		}
+		w := &runner{row: r, rt: rt}
+		list = append(list, w)
+		if err := b.prepare(ctx, w, min(warmUp, o.Calls*o.Rounds)); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(b.progress)
+	if err := b.rounds(ctx, o, random, list, to); err != nil {
+		return err
+	}
+	for _, r := range list {
+		memory, err := r.rt.Memory()
+		if err != nil {
+			return err
+		}
+		to.add(r.Name, rss, float64(memory.Now))
+		to.add(r.Name, peak, float64(memory.Peak))
+	}
+	return nil
+}
+
+func (b *bed) prepare(ctx context.Context, w *runner, calls int) error {
+	if err := b.check(ctx, w.row, w.rt); err != nil {
+		return err
+	}
+	var err error
+	if w.known, err = b.event(w.Caller, 0, false); err != nil {
+		return err
+	}
+	for range calls {
+		if _, err := w.rt.Invoke(ctx, w.known); err != nil {
+			return fmt.Errorf("%s, warming up: %w", w.Name, err)
+		}
+	}
+	return nil
+}
+
+// rounds ask each row, in random order, with the token that it knows, then each with
+// tokens that it has not seen.
+func (b *bed) rounds(ctx context.Context, o options, random *rand.Rand, list []*runner, to series) error {
+	for round := range o.Rounds {
+		fmt.Fprintf(b.progress, "\rcalls: round %d of %d ", round+1, o.Rounds)
+		for _, i := range random.Perm(len(list)) {
+			r := list[i]
+			events := slices.Repeat([][]byte{r.known}, r.share(o.Calls))
+			times, cpu, err := r.ask(ctx, events)
+			if err != nil {
+				return err
+			}
+			to.add(r.Name, sameP50, quantile(times, 0.5))
+			to.add(r.Name, sameP99, quantile(times, 0.99))
+			to.add(r.Name, sameCPU, cpu)
+		}
+		if err := b.newTokens(ctx, o, 1+round*o.Tokens, random, list, to); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(b.progress)
+	return nil
+}
+
+func (b *bed) newTokens(ctx context.Context, o options, first int, random *rand.Rand, list []*runner, to series) error {
+	events := map[string][][]byte{} // by the caller's scope
+	for _, i := range random.Perm(len(list)) {
+		r := list[i]
+		if r.New == "" {
+			continue
+		}
+		scope := r.Caller.Scope
+		for n := len(events[scope]); n < o.Tokens; n++ {
+			event, err := b.event(r.Caller, first+n, false)
+			if err != nil {
+				return err
+			}
+			events[scope] = append(events[scope], event)
+		}
+		times, cpu, err := r.ask(ctx, events[scope])
+		if err != nil {
+			return err
+		}
+		to.add(r.Name, newP50, quantile(times, 0.5))
+		to.add(r.Name, newCPU, cpu)
+	}
+	return nil
+}
+
+func (r *runner) share(calls int) int {
+	if r.Slow {
+		return max(1, calls/5)
+	}
+	return calls
+}
+
+// ask gives the time of each call and the processor time of one, in microseconds.
+func (r *runner) ask(ctx context.Context, events [][]byte) (times []float64, cpu float64, err error) {
+	times = make([]float64, 0, len(events))
+	before, err := r.rt.CPU()
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	for _, event := range events {
+		began := time.Now()
+		_, err := r.rt.Invoke(ctx, event)
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s: %w\n%s", r.Name, err, r.rt.Logs())
+		}
+		times = append(times, micros(time.Since(began)))
+	}
+	after, err := r.rt.CPU()
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	return times, micros(after-before) / float64(len(events)), nil
+}
+
+// sizes are those of what is deployed, of this machine's kind of processor.
+func (b *bed) sizes(ctx context.Context, to series) error {
+	for _, r := range b.rows {
+		file := b.binaries[r.Pkg]
+		info, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		size, err := b.zipped(ctx, file)
+		if err != nil {
+			return err
+		}
+		to.add(r.Name, binary, float64(info.Size()))
+		to.add(r.Name, zipSize, float64(size))
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"scopegate/bench/world"
+)
+
+// kind is what a bootstrap must answer to be measured at all.
+type kind int
+
+const (
+	echoes   kind = iota // the event, or the bytes it was given
+	verifies             // the event; Unauthorized to a forged token
+	decides              // a policy that allows the caller's route and not another; Unauthorized to a forged token
+)
+
+// row is one bootstrap in one environment.
+type row struct {
+	Name string
+	// Pkg is the import path of a Go bootstrap.
+	Pkg    string
+	Kind   kind
+	Caller world.Caller
+	Env    []string // beside what trust says
+	Full   bool     // trusts the system's roots too
+
+	// Cold, Same and New name the rows that this one is compared with, when it
+	// starts, for a token that it knows and for one that it does not; where they
+	// are empty it is not measured in that.
+	Cold, Same, New string
+	// Slow rows are asked a fifth as often.
+	Slow bool
+}
+
+// The rows that others are compared with, and that goals speak of.
+const (
+	echoRow    = "echo"
+	rsaRow     = "echo + RSA verify"
+	floorRow   = "cold floor, one root"
+	floorFull  = "cold floor, all roots"
+	oursRow    = "scopegate, one route"
+	oursFull   = "scopegate, all roots"
+	hundredRow = "scopegate, 100 routes"
+)
+
+// deployed marks the rows that run with the environment of serverless.yml.
+const deployed = ", as deployed"
+
+const module = "scopegate/"
+
+// rows are all there are, in the order of the report. tuned is what serverless.yml
+// sets of the Go runtime's own.
+func rows(w *world.World, t world.Tables, key, answer string, tuned []string) []row {
+	claims := []string{"ISSUER=" + w.Issuer(), "AUDIENCE=" + w.Provider.Audience(), "KEY_FILE=" + key, "KEY_ID=" + w.Provider.KeyID(), "PERMISSIONS=" + t.Document}
+	floor := slices.Concat(w.AWS(), w.Floor(t))
+	ours := append(w.Env(), "TABLE_NAME="+t.Scopegate)
+	const echo, rsa, authorizer = module + "bench/peers/echo", module + "bench/peers/rsa", module + "functions/authorizer"
+	const static, least = module + "bench/peers/static", module + "bench/peers/floor"
+	list := []row{
+		{Name: echoRow, Pkg: echo, Cold: floorRow, Same: echoRow, New: rsaRow},
+		{Name: "echo, again", Pkg: echo, Cold: floorRow, Same: echoRow, New: rsaRow},
+		{Name: "echo, an answer as ours", Pkg: echo, Env: []string{"ANSWER=" + answer}, Same: echoRow},
+		{Name: rsaRow, Pkg: rsa, Kind: verifies, Env: []string{"KEY_FILE=" + key}, Same: echoRow, New: rsaRow},
+		{Name: "by hand, static map", Pkg: static, Kind: decides, Env: claims, Cold: floorRow, Same: echoRow, New: rsaRow},
+		{Name: "by hand, static map, remembered", Pkg: static, Kind: decides, Env: append(slices.Clone(claims), "REMEMBER=1"), Same: echoRow, New: rsaRow},
+		{Name: floorRow, Pkg: least, Kind: decides, Env: floor, Cold: floorRow},
+		{Name: floorFull, Pkg: least, Kind: decides, Env: floor, Full: true, Cold: floorFull},
+		{Name: oursRow, Pkg: authorizer, Kind: decides, Env: ours, Cold: floorRow, Same: echoRow, New: rsaRow},
+		{Name: oursFull, Pkg: authorizer, Kind: decides, Env: ours, Full: true, Cold: floorFull},
+		{Name: hundredRow, Pkg: authorizer, Kind: decides, Env: ours, Caller: world.Hundred, Same: echoRow, New: rsaRow},
+	}
+	for i := range list {
+		if list[i].Caller == (world.Caller{}) {
+			list[i].Caller = world.One
+		}
+	}
+	return append(list, tunedRows(list, tuned)...)
+}
+
+// tunedRows repeat rows with the Go runtime set as it is deployed: each is compared
+// with the others that are.
+func tunedRows(list []row, tuned []string) []row {
+	var more []row
+	for _, name := range []string{echoRow, rsaRow, floorRow, floorFull, oursRow, oursFull, hundredRow} {
+		r := list[slices.IndexFunc(list, func(r row) bool { return r.Name == name })]
+		r.Name += deployed
+		r.Env = slices.Concat(r.Env, tuned)
+		for _, base := range []*string{&r.Cold, &r.Same, &r.New} {
+			if *base != "" {
+				*base += deployed
+			}
+		}
+		more = append(more, r)
+	}
+	return more
+}
+
+// only keeps the rows that are asked for, by parts of their names, and those that
+// they are compared with.
+func only(list []row, parts []string) ([]row, error) {
+	if len(parts) == 0 {
+		return list, nil
+	}
+	keep := map[string]bool{}
+	for _, part := range parts {
+		found := false
+		for _, r := range list {
+			if strings.Contains(r.Name, part) {
+				found = true
+				for _, name := range []string{r.Name, r.Cold, r.Same, r.New} {
+					keep[name] = true
+				}
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("--only %q: must be part of a row's name; they are %s", part, strings.Join(names(list), "; "))
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(r row) bool { return !keep[r.Name] }), nil
+}
+
+func names(list []row) []string {
+	var all []string
+	for _, r := range list {
+		all = append(all, r.Name)
+	}
+	return all
+}
