@@ -2,9 +2,6 @@ package token
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync"
 	"time"
 )
 
@@ -38,22 +35,6 @@ func New(c Config) (*Verifier, error) {
 		v.allowed |= is.algorithms
 	}
 	return v, nil
-}
-
-// Prefetch loads the keys of all issuers side by side. Its error joins those of
-// the issuers that did not answer and does no harm: use tries again.
-func (v *Verifier) Prefetch(ctx context.Context) error {
-	errs := make([]error, len(v.issuers))
-	var wg sync.WaitGroup
-	for i, is := range v.issuers {
-		wg.Go(func() {
-			if err := is.keys.prefetch(ctx); err != nil {
-				errs[i] = fmt.Errorf("keys of %s: %w", is.iss, err)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
 
 // Verify takes the token alone, without "Bearer", and gives its claims. The

@@ -112,8 +112,12 @@ func LogRefresh(log *zap.Logger, at time.Time, r token.Refresh) {
 // prefetched bounds how many tables are loaded before the first request.
 const prefetched = 16
 
-// Prefetch loads keys, tables and revocations side by side, so that the first request need
+// Prefetch loads keys beside tables and revocations, so that the first request need
 // not. What fails is logged and tried again on use.
+//
+// Tables and revocations come one after the other, over one connection: a second one
+// to DynamoDB would cost a start more CPU than all that it reads, and the keys, from
+// further away, take longer in any case.
 func (p *Parts) Prefetch(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -125,8 +129,6 @@ func (p *Parts) Prefetch(ctx context.Context) {
 		if err := p.prefetchTables(ctx); err != nil {
 			p.log.Warn("prefetch of tables failed, they are loaded on use", zap.Error(err))
 		}
-	})
-	wg.Go(func() {
 		if err := p.Revocations.Load(ctx); err != nil {
 			p.log.Warn("prefetch of revocations failed, they are loaded on use", zap.Error(err))
 		}
