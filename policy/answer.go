@@ -2,7 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -30,11 +29,7 @@ func (c *Compiled) Document(r Request) Document {
 	if len(made.allows) == 0 {
 		return DenyAll()
 	}
-	// Whole seconds, rounded down, are all that a condition is written in.
-	end := r.End.UTC().Truncate(time.Second)
-	if !end.IsZero() && !c.cut.IsZero() && c.cut.Before(end) {
-		end = c.cut.UTC().Truncate(time.Second)
-	}
+	end := c.end(r)
 	invoking, ok := denyARN(r.ARN)
 	if r.Denied && !ok {
 		return DenyAll()
@@ -51,19 +46,49 @@ func (c *Compiled) Document(r Request) Document {
 	return doc
 }
 
+// end is the instant from which on no Allow counts, zero for none: that of the
+// token or, if it is earlier, the one behind which the policy says nothing. Whole
+// seconds, rounded down, are all that a condition is written in.
+func (c *Compiled) end(r Request) time.Time {
+	end := r.End.UTC().Truncate(time.Second)
+	if !end.IsZero() && !c.cut.IsZero() && c.cut.Before(end) {
+		return c.cut.UTC().Truncate(time.Second)
+	}
+	return end
+}
+
 // denyARN makes a request's ARN fit for a Deny: what IAM would read as a
 // wildcard or a variable becomes ?, which still matches it. ok is false where
 // that can't be: too long, or not printable ASCII.
 func denyARN(arn string) (resource string, ok bool) {
-	if len(arn) > MaxResource {
+	if !deniable(arn) {
 		return "", false
+	}
+	b := []byte(arn)
+	for i, c := range b {
+		b[i] = inDeny(c)
+	}
+	return string(b), true
+}
+
+func deniable(arn string) bool {
+	if len(arn) > MaxResource {
+		return false
 	}
 	for i := range len(arn) {
 		if arn[i] < 0x20 || arn[i] > 0x7e {
-			return "", false
+			return false
 		}
 	}
-	return strings.NewReplacer("*", "?", "$", "?", "{", "?").Replace(arn), true
+	return true
+}
+
+// inDeny is what stands for a character of a request's ARN in its Deny.
+func inDeny(c byte) byte {
+	if c == '*' || c == '$' || c == '{' {
+		return '?'
+	}
+	return c
 }
 
 // explicit denies, for every stretch of time, all but what is then allowed: an
@@ -109,12 +134,31 @@ func (c rules) allowedAt(from time.Time) Strings {
 	return list
 }
 
-// statements groups rules by when they count. An Allow ends with the token at
-// the latest.
+// statements writes rules that count at the same time as one statement.
 func statements(effect string, rules []rule, end time.Time) []Statement {
 	var list []Statement
+	for _, g := range groups(effect, rules, end) {
+		s := Statement{Action: Strings{Invoke}, Effect: effect, Condition: condition(g.window)}
+		for _, i := range g.rules {
+			s.Resource = append(s.Resource, rules[i].resource)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// group is the rules, by their places, that count at the same time.
+type group struct {
+	window rule // without a resource
+	rules  []int
+}
+
+// groups groups rules by when they count. An Allow ends with the token at the
+// latest.
+func groups(effect string, rules []rule, end time.Time) []group {
+	var list []group
 	place := map[rule]int{}
-	for _, r := range rules {
+	for at, r := range rules {
 		window := rule{from: r.from, until: r.until}
 		if effect == Allow && (window.until.IsZero() || end.Before(window.until)) {
 			window.until = end
@@ -131,9 +175,9 @@ func statements(effect string, rules []rule, end time.Time) []Statement {
 		if !known {
 			i = len(list)
 			place[window] = i
-			list = append(list, Statement{Action: Strings{Invoke}, Effect: effect, Condition: condition(window)})
+			list = append(list, group{window: window})
 		}
-		list[i].Resource = append(list[i].Resource, r.resource)
+		list[i].rules = append(list[i].rules, at)
 	}
 	return list
 }

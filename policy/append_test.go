@@ -40,7 +40,9 @@ func drawEnd(t *rapid.T, w tabletest.World) time.Time {
 // Append writes Document, and Decide reads it as Evaluate does.
 func TestAppendAndDecideAreOfTheDocument(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := tabletest.DrawWorld(t)
+		api := tabletest.API
+		api.Stage = rapid.SampledFrom([]string{"dev", "$default"}).Draw(t, "stage")
+		w := tabletest.DrawWorldOf(t, api)
 		p := compiled(w, drawBudgetOf(t, w))
 		for range 8 {
 			method, path := w.DrawRequest(t)

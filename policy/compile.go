@@ -37,6 +37,7 @@ type Compiled struct {
 	step       step
 	budget     int
 	rules      func() rules // of a policy that is much too large only made when asked for
+	ready      *ready       // nil for one that is too large, and now and then for others
 	tooLarge   bool
 	least      int // bytes, of one that is too large
 }
@@ -160,6 +161,7 @@ func (l *ladder) try(s step) *Compiled {
 		c.rules = func() rules { return made }
 		size := c.size()
 		if l.budget == 0 || size <= l.budget {
+			c.settle(made)
 			return c
 		}
 		c.tooLarge, c.least = true, size
