@@ -24,7 +24,7 @@ type Request struct {
 // request, so does the document, explicitly: a resource policy's Allow must not
 // turn our silence into access. Of the request's own ARN nothing ever enters an
 // Allow.
-func (c *Compiled) Document(r Request) Document {
+func (c *Kept) Document(r Request) Document {
 	made := c.rules()
 	if len(made.allows) == 0 {
 		return DenyAll()
@@ -49,7 +49,7 @@ func (c *Compiled) Document(r Request) Document {
 // end is the instant from which on no Allow counts, zero for none: that of the
 // token or, if it is earlier, the one behind which the policy says nothing. Whole
 // seconds, rounded down, are all that a condition is written in.
-func (c *Compiled) end(r Request) time.Time {
+func (c *Kept) end(r Request) time.Time {
 	end := r.End.UTC().Truncate(time.Second)
 	if !end.IsZero() && !c.cut.IsZero() && c.cut.Before(end) {
 		return c.cut.UTC().Truncate(time.Second)

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Append appends the minified JSON of [Compiled.Document] to dst, byte for byte as
+// Append appends the minified JSON of [Kept.Document] to dst, byte for byte as
 // encoding/json writes it with < > & standing as they are, and returns the longer
 // slice. It allocates nothing beyond dst's growth but in rare cases, which go by
 // way of the Document: an ExplicitDeny, a token that ends before a permission
 // does that the policy knows of, a policy that is too large.
-func (c *Compiled) Append(dst []byte, r Request) []byte {
+func (c *Kept) Append(dst []byte, r Request) []byte {
 	if q := c.ready; q != nil && !r.ExplicitDeny {
 		end := c.end(r)
 		switch {
@@ -40,11 +40,11 @@ func appendSlowly(dst []byte, doc Document) []byte {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
-// Decide says what [Evaluate] says of [Compiled.Document] for the request's own
-// ARN, from an address that is not known. It reads the rules that [Compiled.Append]
+// Decide says what [Evaluate] says of [Kept.Document] for the request's own
+// ARN, from an address that is not known. It reads the rules that [Kept.Append]
 // writes, one by one, but looks at those alone that can match. It allocates
 // nothing but where Append does.
-func (c *Compiled) Decide(r Request, now time.Time) Decision {
+func (c *Kept) Decide(r Request, now time.Time) Decision {
 	q := c.ready
 	if q == nil || r.ExplicitDeny {
 		return Evaluate(c.Document(r), r.ARN, now, netip.Addr{})

@@ -26,16 +26,24 @@ func Prepare(t *mapping.Table) *Prepared {
 }
 
 // Compiled is what a set of held permissions makes of a table: the part of a
-// policy that is the same for each of the caller's requests. It is safe for
-// concurrent use.
+// policy that is the same for each of the caller's requests, and what a [Report]
+// on it needs. It is safe for concurrent use.
 type Compiled struct {
+	Kept
 	prepared *Prepared
 	slices   []slice
+	step     step
+	budget   int
+}
+
+// Kept is of a compiled policy what requests need. It holds nothing of the table
+// (but for one that is [Kept.TooLarge], whose rules are made of it when somebody
+// wants to see them), so that it may be remembered for longer. It is safe for
+// concurrent use.
+type Kept struct {
 	// cut is the instant from which on it says nothing any more, zero for none:
 	// further permissions end there. It is due to be made anew at renew.
 	cut, renew time.Time
-	step       step
-	budget     int
 	rules      func() rules // of a policy that is much too large only made when asked for
 	ready      *ready       // nil for one that is too large, and now and then for others
 	tooLarge   bool
@@ -69,10 +77,10 @@ func Compile(t *mapping.Table, h mapping.Held, now time.Time) *Compiled {
 //   - Small: the budget is the bytes that the minified document of a request
 //     that is allowed may have, 0 for any number. Where what is exact does not
 //     fit, the policy is made smaller step by step, never less sound; the
-//     [Report] says how. Of one that can't fit [Compiled.TooLarge] is true.
+//     [Report] says how. Of one that can't fit [Kept.TooLarge] is true.
 //
 // Nothing of a request enters: what varies between requests is added by
-// [Compiled.Document].
+// [Kept.Document].
 func (p *Prepared) Compile(h mapping.Held, now time.Time, budget int) *Compiled {
 	l := ladder{budget: budget}
 	l.blank = Compiled{prepared: p, budget: budget}
@@ -161,7 +169,7 @@ func (l *ladder) try(s step) *Compiled {
 		c.rules = func() rules { return made }
 		size := c.size()
 		if l.budget == 0 || size <= l.budget {
-			c.settle(made)
+			c.settle(made, c.prepared.prefix)
 			return c
 		}
 		c.tooLarge, c.least = true, size
@@ -246,7 +254,7 @@ func (c *Compiled) lasting(needed map[string][]bool, effect string) []rule {
 }
 
 // size is the bytes of the minified document of a request that is allowed.
-func (c *Compiled) size() int {
+func (c *Kept) size() int {
 	doc := c.Document(Request{End: sizingEnd})
 	n := len(`{"Version":"","Statement":[]}`) + len(Version) - 1
 	for _, s := range doc.Statement {
@@ -257,6 +265,12 @@ func (c *Compiled) size() int {
 
 // sizingEnd stands for the end of a token where only its length counts.
 var sizingEnd = time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Keep gives what requests need of the policy, without the table.
+func (c *Compiled) Keep() *Kept {
+	kept := c.Kept
+	return &kept
+}
 
 // slice is a stretch of time in which the caller holds the same permissions.
 type slice struct {
@@ -289,7 +303,7 @@ func (p *Prepared) slices(h mapping.Held, now time.Time) (list []slice, cut time
 
 // Renew reports whether the policy is to be compiled anew at an instant, although
 // the caller holds the same: permissions end that it did not look at yet.
-func (c *Compiled) Renew(now time.Time) bool { return !c.renew.IsZero() && now.After(c.renew) }
+func (c *Kept) Renew(now time.Time) bool { return !c.renew.IsZero() && now.After(c.renew) }
 
 // windows turns the slices in which something is needed into stretches of time.
 func windows(needed []bool, of []slice) []rule {

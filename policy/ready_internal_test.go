@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"runtime"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -42,5 +44,34 @@ func TestAnAPIWithWildcardsGoesTheLongWay(t *testing.T) {
 		if got, want := string(c.Append(nil, r)), string(appendSlowly(nil, c.Document(r))); got != want {
 			t.Errorf("%s: %s, want %s", arn, got, want)
 		}
+	}
+}
+
+// What is kept of a policy must not keep its table: after a thousand edits of a
+// large table its policies would be all that fits into an instance's memory.
+func TestWhatIsKeptOfAPolicyHoldsNoTable(t *testing.T) {
+	list := []mapping.Permission{tabletest.Permission("GET", "a/{id}", "s1"), tabletest.Permission("GET", "a/b", "s2"), tabletest.Permission("GET", "a/*", "s3")}
+	dropped := make(chan struct{})
+	kept := func() *Kept {
+		table := tabletest.Table(list...)
+		prepared := Prepare(table)
+		runtime.AddCleanup(prepared, func(c chan struct{}) { close(c) }, dropped)
+		return prepared.Compile(table.Held(tabletest.Caller("s1", "s3"), tabletest.Now), tabletest.Now, 0).Keep()
+	}()
+	for deadline := time.Now().Add(time.Minute); ; {
+		runtime.GC()
+		select {
+		case <-dropped:
+		case <-time.After(time.Millisecond):
+			if time.Now().Before(deadline) {
+				continue
+			}
+			t.Error("the prepared table is still there after a minute of collections")
+		}
+		break
+	}
+	arn := tabletest.API.ARN + "/dev/GET/a/1"
+	if got := kept.Decide(Request{ARN: arn, End: tabletest.Now.Add(time.Hour)}, tabletest.Now); got != Allowed {
+		t.Errorf("%s is %v", arn, got)
 	}
 }

@@ -46,15 +46,15 @@ type Unguarded struct {
 }
 
 // TooLarge reports whether the policy is larger than its budget.
-func (c *Compiled) TooLarge() bool { return c.tooLarge }
+func (c *Kept) TooLarge() bool { return c.tooLarge }
 
 // Least is what the document of a policy that is too large takes at the least, in
 // bytes, as far as that is known without making all of it.
-func (c *Compiled) Least() int { return c.least }
+func (c *Kept) Least() int { return c.least }
 
 // Size is the bytes of the minified document of a request that is allowed. Of a
 // policy that is too large it may take long: all of it is made then.
-func (c *Compiled) Size() int { return c.size() }
+func (c *Kept) Size() int { return c.size() }
 
 // Report looks at the policy as it is for a request that is allowed, at every
 // instant from that on which it was compiled for.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ready is a compiled policy made ready for requests: what [Compiled.Append] and
-// [Compiled.Decide] would otherwise do again for each of them.
+// ready is a compiled policy made ready for requests: what [Kept.Append] and
+// [Kept.Decide] would otherwise do again for each of them.
 type ready struct {
 	rules
 	prefix string // of every resource
@@ -24,8 +24,10 @@ type ready struct {
 
 // settle makes a policy ready for requests. Where it can't be, which nothing that
 // mapping parsed leads to, all goes the long way.
-func (c *Compiled) settle(made rules) {
-	q := &ready{rules: made, prefix: c.prepared.prefix}
+func (c *Kept) settle(made rules, prefix string) {
+	made = rules{slices.Clone(made.allows), slices.Clone(made.denies)} // no larger than need be
+	c.rules = func() rules { return made }
+	q := &ready{rules: made, prefix: prefix}
 	if len(made.allows) == 0 || !plainPrefix(q.prefix) {
 		return
 	}
