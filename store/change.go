@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 	"unicode/utf8"
 
@@ -28,8 +27,6 @@ const (
 
 	maxText = 1024 // of Change.By, RequestID and Head.Name
 )
-
-var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 // CheckAPI reports whether a table of this API can exist. Its parts then hold
 // no '#', so that back ends may join them with it.
@@ -210,7 +207,7 @@ func (h Head) canonical() (Head, error) {
 // the tenant.
 func (o Owner) check(i int) error {
 	switch {
-	case !guid.MatchString(o.Tenant):
+	case !isGUID(o.Tenant):
 		return fmt.Errorf("owner %d: tenant %q: must be a tenant id (GUID) in lower case", i+1, o.Tenant)
 	case o.Role == "" && o.Group == "":
 		return fmt.Errorf("owner %d: must name a role or a group", i+1)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -85,8 +84,6 @@ type RevocationStore interface {
 	RevocationAudit(ctx context.Context, before string, limit int) ([]RevocationRecord, error)
 }
 
-var upperGUID = regexp.MustCompile(`^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$`)
-
 // CanonicalPrincipal checks a principal id, "{tid}:{oid}" for Entra and
 // "{issuer host}:{sub}" otherwise, and writes GUIDs as tokens do, in lower case.
 // An audit trail's {tid}:{oid}/{appid} is refused: nobody would be meant by it.
@@ -100,10 +97,10 @@ func CanonicalPrincipal(id string) (string, error) {
 	case strings.ContainsFunc(id, unicode.IsControl):
 		return "", errors.New("principalId: must hold no control characters")
 	}
-	if upperGUID.MatchString(first) && upperGUID.MatchString(second) {
+	if isGUID(strings.ToLower(first)) && isGUID(strings.ToLower(second)) {
 		return strings.ToLower(id), nil
 	}
-	if object, app, ok := strings.Cut(second, "/"); ok && upperGUID.MatchString(first) && upperGUID.MatchString(object) {
+	if object, app, ok := strings.Cut(second, "/"); ok && isGUID(strings.ToLower(first)) && isGUID(strings.ToLower(object)) {
 		return "", fmt.Errorf("principalId %q: must be {tid}:{oid} alone: all tokens of a principal are revoked, not those of the app %s only", id, app)
 	}
 	return id, checkText("principalId", id, true)

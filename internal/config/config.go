@@ -105,7 +105,7 @@ func newReader(environ []string) *reader {
 
 func (r *reader) settings() Settings {
 	s := Settings{
-		TableName:        r.form("TABLE_NAME", "scopegate", tableForm, "must be 3 to 255 letters, digits, - _ or ."),
+		TableName:        r.form("TABLE_NAME", "scopegate", isTableName, "must be 3 to 255 letters, digits, - _ or ."),
 		TenantIDs:        r.guids("ENTRA_TENANT_IDS"),
 		Authority:        r.origin("ENTRA_AUTHORITY", "https://login.microsoftonline.com"),
 		STS:              r.origin("ENTRA_STS", "https://sts.windows.net"),

@@ -7,18 +7,12 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"scopegate/token"
-)
-
-var (
-	tableForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
-	guidForm  = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
 // reader takes settings out of an environment and notes every fault.
@@ -49,12 +43,12 @@ func (r *reader) text(name, fallback string) string {
 	return fallback
 }
 
-func (r *reader) form(name, fallback string, form *regexp.Regexp, rule string) string {
+func (r *reader) form(name, fallback string, fits func(string) bool, rule string) string {
 	v, ok := r.get(name)
 	if !ok {
 		return fallback
 	}
-	if !form.MatchString(v) {
+	if !fits(v) {
 		r.fault(name, v, rule)
 	}
 	return v
@@ -70,7 +64,7 @@ func (r *reader) guids(name string) []string {
 	for _, v := range r.list(name) {
 		v = strings.ToLower(v)
 		switch {
-		case !guidForm.MatchString(v):
+		case !isTenant(v):
 			r.fault(name, v, "must be tenant ids (GUIDs) separated by spaces; names such as common or contoso.com do not say which tenant a token is of")
 		case slices.Contains(list, v):
 			r.fault(name, v, "must name each tenant once")
