@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"scopegate/bench/world"
@@ -28,6 +29,10 @@ type bed struct {
 	rows     []row
 	binaries map[string]string // by package
 	progress io.Writer
+	missing  string // why rows are left out; empty if none are
+
+	eventBytes  int
+	answerBytes map[string]int // of rows whose answers others give
 }
 
 // invocation is longer than any that is right; a bootstrap that hangs ends the run.
@@ -56,14 +61,17 @@ func newBed(ctx context.Context, o options, progress io.Writer) (b *bed, err err
 	if err != nil {
 		return b, err
 	}
-	answer := filepath.Join(b.dir, "answer.json")
-	if b.rows, err = only(rows(b.world, b.tables, key, answer, o.Tuned), o.Only); err != nil {
+	if b.rows, err = only(rows(b.world, b.tables, key, filepath.Join(b.dir, "answer"), o.Tuned), o.Only); err != nil {
 		return b, err
+	}
+	b.rows, b.missing = withoutMissing(b.rows)
+	if b.missing != "" {
+		fmt.Fprintln(progress, b.missing)
 	}
 	if err = b.build(ctx); err != nil {
 		return b, err
 	}
-	return b, b.writeAnswer(ctx, answer)
+	return b, b.writeAnswers(ctx)
 }
 
 func (b *bed) close() error {
@@ -80,19 +88,18 @@ func (b *bed) close() error {
 	return errors.Join(errs...)
 }
 
-// build compiles each row's bootstrap; a second row of the same package that is
-// there to show the noise gets a file of its own.
+// build compiles each package.
 func (b *bed) build(ctx context.Context) error {
 	for _, r := range b.rows {
 		if b.binaries[r.Pkg] != "" {
 			continue
 		}
 		fmt.Fprintf(b.progress, "compiling %s\n", r.Pkg)
-		dir := filepath.Join(b.dir, filepath.Base(r.Pkg))
+		dir := filepath.Join(b.dir, strings.ReplaceAll(r.Pkg, "/", "-"))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		binary, err := lambdaruntime.Build(ctx, dir, r.Pkg)
+		binary, err := compile(ctx, dir, r.Pkg)
 		if err != nil {
 			return err
 		}
@@ -101,38 +108,72 @@ func (b *bed) build(ctx context.Context) error {
 	return nil
 }
 
-// zipped is the size of the zip that a function's binary is deployed in.
-func (b *bed) zipped(ctx context.Context, binary string) (int64, error) {
-	out := binary + ".zip"
-	if msg, err := exec.CommandContext(ctx, "go", "run", module+"internal/lambdazip", "-o", out, binary).CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("zip %s: %w\n%s", binary, err, msg)
+func compile(ctx context.Context, dir, pkg string) (string, error) {
+	if script, ok := strings.CutPrefix(pkg, node); ok {
+		return bundle(ctx, dir, script)
+	}
+	return lambdaruntime.Build(ctx, dir, pkg)
+}
+
+// code is the file that is deployed: the binary, or a script's bundle beside its
+// bootstrap.
+func (b *bed) code(r row) string {
+	if strings.HasPrefix(r.Pkg, node) {
+		return filepath.Join(filepath.Dir(b.binaries[r.Pkg]), bundled)
+	}
+	return b.binaries[r.Pkg]
+}
+
+// zipped is the size of the zip that a function is deployed in, in bytes.
+func zipped(ctx context.Context, file string) (float64, error) {
+	out := file + ".zip"
+	if msg, err := exec.CommandContext(ctx, "go", "run", module+"internal/lambdazip", "-o", out, file).CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("zip %s: %w\n%s", file, err, msg)
 	}
 	info, err := os.Stat(out)
 	if err != nil {
 		return 0, err
 	}
-	return info.Size(), nil
+	return float64(info.Size()), nil
 }
 
-// writeAnswer keeps an answer of ours, for the echo that answers with as many bytes.
-func (b *bed) writeAnswer(ctx context.Context, name string) error {
-	i := slices.IndexFunc(b.rows, func(r row) bool { return r.Name == oursRow })
-	if i < 0 { // then no row needs it, or one does that is compared with nothing of ours
-		return os.WriteFile(name, []byte("{}"), 0o644)
+// writeAnswers keeps the answers that some rows give.
+func (b *bed) writeAnswers(ctx context.Context) error {
+	b.answerBytes = map[string]int{}
+	for _, r := range b.rows {
+		if r.As == "" {
+			continue
+		}
+		of := b.rows[slices.IndexFunc(b.rows, func(o row) bool { return o.Name == r.As })]
+		out, err := b.answerOf(ctx, of)
+		if err != nil {
+			return err
+		}
+		b.answerBytes[of.Name] = len(out)
+		if err := os.WriteFile(r.Answer, out, 0o644); err != nil {
+			return err
+		}
 	}
-	r, err := b.start(ctx, b.rows[i])
+	event, err := b.event(world.One, 0, false)
+	b.eventBytes = len(event)
+	return err
+}
+
+// answerOf starts a row and asks it once.
+func (b *bed) answerOf(ctx context.Context, r row) (out []byte, err error) {
+	rt, err := b.start(ctx, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	event, err := b.event(b.rows[i].Caller, 0, false)
+	defer func() { err = errors.Join(err, rt.Close()) }()
+	event, err := b.event(r.Caller, 0, false)
 	if err != nil {
-		return errors.Join(err, r.Close())
+		return nil, err
 	}
-	out, err := r.Invoke(ctx, event)
-	if err := errors.Join(err, r.Close()); err != nil {
-		return err
+	if out, err = rt.Invoke(ctx, event); err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", r.Name, err, rt.Logs())
 	}
-	return os.WriteFile(name, out, 0o644)
+	return out, nil
 }
 
 // start runs a row's bootstrap until it asks for its first event.
@@ -190,7 +231,7 @@ func (b *bed) check(ctx context.Context, r row, rt *lambdaruntime.Runtime) error
 // right checks an answer to a good token.
 func (r row) right(event, out []byte) error {
 	if r.Kind != decides {
-		if r.Env == nil && !bytes.Equal(out, event) {
+		if r.As == "" && !bytes.Equal(out, event) {
 			return fmt.Errorf("answers %d bytes with %d others", len(event), len(out))
 		}
 		return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"scopegate/bench/internal/figures"
 	"scopegate/bench/world"
 )
 
@@ -26,12 +27,18 @@ func main() {
 
 // options are the flags.
 type options struct {
-	Rounds, Calls, Tokens, Starts int
-	Delay                         time.Duration
-	Only, Tuned                   []string
-	Short, JSON, Check            bool
-	Markdown                      string
-	Seed                          uint64
+	Rounds   int           `json:"rounds"`
+	Calls    int           `json:"calls"`
+	Tokens   int           `json:"tokens"`
+	Starts   int           `json:"starts"`
+	Delay    time.Duration `json:"delayNanoseconds"`
+	Tuned    []string      `json:"deployed"`
+	Only     []string      `json:"only,omitempty"`
+	Seed     uint64        `json:"seed"`
+	Short    bool          `json:"-"`
+	JSON     bool          `json:"-"`
+	Check    bool          `json:"-"`
+	Markdown string        `json:"-"`
 }
 
 var errUnmet = errors.New("a goal is not met")
@@ -133,12 +140,34 @@ func measure(ctx context.Context, o options, stdout, progress io.Writer) (err er
 			return err
 		}
 	}
-	r := report{Options: o, Rows: names(b.rows), Series: s, rows: b.rows}
-	if o.JSON {
-		e := json.NewEncoder(stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
+	return b.report(o, s).write(stdout)
+}
+
+// write prints the report, or writes it into a file, as the flags say.
+func (r report) write(stdout io.Writer) error {
+	text := []byte(r.markdown())
+	if r.Options.JSON {
+		b, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+		text = append(b, '\n')
 	}
-	_, err = io.WriteString(stdout, r.markdown())
-	return err
+	if _, err := stdout.Write(text); err != nil {
+		return err
+	}
+	if file := r.Options.Markdown; file != "" {
+		if err := figures.Section(file, "speed", r.markdown()); err != nil {
+			return err
+		}
+	}
+	if !r.Options.Check {
+		return nil
+	}
+	for _, v := range r.Verdicts {
+		if !v.met() {
+			return fmt.Errorf("%w: %s", errUnmet, v.Text)
+		}
+	}
+	return nil
 }

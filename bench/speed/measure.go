@@ -141,10 +141,14 @@ func (b *bed) prepare(ctx context.Context, w *runner, calls int) error {
 	if w.known, err = b.event(w.Caller, 0, false); err != nil {
 		return err
 	}
+	before := b.world.Front.Calls()["Query"]
 	for range calls {
 		if _, err := w.rt.Invoke(ctx, w.known); err != nil {
 			return fmt.Errorf("%s, warming up: %w", w.Name, err)
 		}
+	}
+	if asked := b.world.Front.Calls()["Query"] - before; w.Queries != (asked >= calls) {
+		return fmt.Errorf("%s: %d Queries of DynamoDB in %d calls", w.Name, asked, calls)
 	}
 	return nil
 }
@@ -199,7 +203,7 @@ func (b *bed) newTokens(ctx context.Context, o options, first int, random *rand.
 }
 
 func (r *runner) share(calls int) int {
-	if r.Slow {
+	if r.Queries {
 		return max(1, calls/5)
 	}
 	return calls
@@ -229,18 +233,20 @@ func (r *runner) ask(ctx context.Context, events [][]byte) (times []float64, cpu
 
 // sizes are those of what is deployed, of this machine's kind of processor.
 func (b *bed) sizes(ctx context.Context, to series) error {
+	zips := map[string]float64{}
 	for _, r := range b.rows {
-		file := b.binaries[r.Pkg]
+		file := b.code(r)
 		info, err := os.Stat(file)
 		if err != nil {
 			return err
 		}
-		size, err := b.zipped(ctx, file)
-		if err != nil {
-			return err
+		if zips[file] == 0 {
+			if zips[file], err = zipped(ctx, file); err != nil {
+				return err
+			}
 		}
 		to.add(r.Name, binary, float64(info.Size()))
-		to.add(r.Name, zipSize, float64(size))
+		to.add(r.Name, zipSize, zips[file])
 	}
 	return nil
 }

@@ -20,7 +20,8 @@ const (
 // row is one bootstrap in one environment.
 type row struct {
 	Name string
-	// Pkg is the import path of a Go bootstrap.
+	// Pkg is the import path of a Go bootstrap; or, after "node:", the name of a
+	// script in bench/peers/node.
 	Pkg    string
 	Kind   kind
 	Caller world.Caller
@@ -31,19 +32,33 @@ type row struct {
 	// starts, for a token that it knows and for one that it does not; where they
 	// are empty it is not measured in that.
 	Cold, Same, New string
-	// Slow rows are asked a fifth as often.
-	Slow bool
+	// As names the row whose answer this one gives to every event; it is written
+	// into the file Answer before.
+	As, Answer string
+
+	// Queries says that each request is a Query of DynamoDB; such a row is asked a
+	// fifth as often.
+	Queries bool
 }
+
+// node marks the packages that are scripts.
+const node = "node:"
 
 // The rows that others are compared with, and that goals speak of.
 const (
-	echoRow    = "echo"
-	rsaRow     = "echo + RSA verify"
-	floorRow   = "cold floor, one root"
-	floorFull  = "cold floor, all roots"
-	oursRow    = "scopegate, one route"
-	oursFull   = "scopegate, all roots"
-	hundredRow = "scopegate, 100 routes"
+	echoRow  = "echo"
+	againRow = "echo, again"
+	// These echo the bytes that ours answers with.
+	bytesRow     = "echo, an answer as ours"
+	bytesHundred = "echo, an answer as ours of 100 routes"
+	rsaRow       = "echo + RSA verify"
+	floorRow     = "cold floor, one root"
+	floorFull    = "cold floor, all roots"
+	oursRow      = "scopegate, one route"
+	oursFull     = "scopegate, all roots"
+	hundredRow   = "scopegate, 100 routes"
+	queryRow     = "go-oidc, a Query a request"
+	nodeRow      = "Node, aws-jwt-verify, static list"
 )
 
 // deployed marks the rows that run with the environment of serverless.yml.
@@ -52,22 +67,33 @@ const deployed = ", as deployed"
 const module = "scopegate/"
 
 // rows are all there are, in the order of the report. tuned is what serverless.yml
-// sets of the Go runtime's own.
-func rows(w *world.World, t world.Tables, key, answer string, tuned []string) []row {
+// sets of the Go runtime's own; answers is the beginning of files' names.
+func rows(w *world.World, t world.Tables, key, answers string, tuned []string) []row {
 	claims := []string{"ISSUER=" + w.Issuer(), "AUDIENCE=" + w.Provider.Audience(), "KEY_FILE=" + key, "KEY_ID=" + w.Provider.KeyID(), "PERMISSIONS=" + t.Document}
 	floor := slices.Concat(w.AWS(), w.Floor(t))
 	ours := append(w.Env(), "TABLE_NAME="+t.Scopegate)
 	const echo, rsa, authorizer = module + "bench/peers/echo", module + "bench/peers/rsa", module + "functions/authorizer"
+	script := slices.Concat(floor, []string{"PERMISSIONS=" + t.Document, "NODE_EXTRA_CA_CERTS=" + w.CAFile()})
+	const prototype, query = module + "bench/peers/prototype", module + "bench/peers/query"
 	const static, least = module + "bench/peers/static", module + "bench/peers/floor"
 	list := []row{
 		{Name: echoRow, Pkg: echo, Cold: floorRow, Same: echoRow, New: rsaRow},
-		{Name: "echo, again", Pkg: echo, Cold: floorRow, Same: echoRow, New: rsaRow},
-		{Name: "echo, an answer as ours", Pkg: echo, Env: []string{"ANSWER=" + answer}, Same: echoRow},
+		{Name: againRow, Pkg: echo, Cold: floorRow, Same: echoRow, New: rsaRow},
+		{Name: bytesRow, Pkg: echo, As: oursRow, Answer: answers + "-one.json", Same: echoRow},
+		{Name: bytesHundred, Pkg: echo, As: hundredRow, Answer: answers + "-hundred.json", Same: echoRow},
 		{Name: rsaRow, Pkg: rsa, Kind: verifies, Env: []string{"KEY_FILE=" + key}, Same: echoRow, New: rsaRow},
 		{Name: "by hand, static map", Pkg: static, Kind: decides, Env: claims, Cold: floorRow, Same: echoRow, New: rsaRow},
 		{Name: "by hand, static map, remembered", Pkg: static, Kind: decides, Env: append(slices.Clone(claims), "REMEMBER=1"), Same: echoRow, New: rsaRow},
 		{Name: floorRow, Pkg: least, Kind: decides, Env: floor, Cold: floorRow},
 		{Name: floorFull, Pkg: least, Kind: decides, Env: floor, Full: true, Cold: floorFull},
+		{Name: "prototype: go-oidc, SDK, remembered", Pkg: prototype, Kind: decides, Env: append(slices.Clone(floor), "REMEMBER=1"), Cold: floorRow, Same: echoRow, New: rsaRow},
+		{Name: "prototype, all roots", Pkg: prototype, Kind: decides, Env: floor, Full: true, Cold: floorFull},
+		{Name: "prototype, not remembered", Pkg: prototype, Kind: decides, Env: floor, Same: echoRow, New: rsaRow},
+		{Name: queryRow, Pkg: query, Kind: decides, Env: floor, Cold: floorRow, Same: echoRow, New: rsaRow, Queries: true},
+		{Name: "go-oidc, Query + LRU", Pkg: query, Kind: decides, Env: append(slices.Clone(floor), "LRU=1"), Same: echoRow, New: rsaRow},
+		{Name: nodeRow, Pkg: node + "static", Kind: decides, Env: script, Cold: floorRow, Same: echoRow, New: rsaRow},
+		{Name: "Node, aws-jwt-verify, a Query a request", Pkg: node + "dynamo", Kind: decides, Env: script, Cold: floorRow, Same: echoRow, New: rsaRow, Queries: true},
+		{Name: "Node, aws-jwt-verify, Query + Map", Pkg: node + "dynamo", Kind: decides, Env: append(slices.Clone(script), "MAP=1"), Same: echoRow, New: rsaRow},
 		{Name: oursRow, Pkg: authorizer, Kind: decides, Env: ours, Cold: floorRow, Same: echoRow, New: rsaRow},
 		{Name: oursFull, Pkg: authorizer, Kind: decides, Env: ours, Full: true, Cold: floorFull},
 		{Name: hundredRow, Pkg: authorizer, Kind: decides, Env: ours, Caller: world.Hundred, Same: echoRow, New: rsaRow},
@@ -75,6 +101,9 @@ func rows(w *world.World, t world.Tables, key, answer string, tuned []string) []
 	for i := range list {
 		if list[i].Caller == (world.Caller{}) {
 			list[i].Caller = world.One
+		}
+		if list[i].As != "" {
+			list[i].Env = []string{"ANSWER=" + list[i].Answer}
 		}
 	}
 	return append(list, tunedRows(list, tuned)...)
@@ -84,7 +113,7 @@ func rows(w *world.World, t world.Tables, key, answer string, tuned []string) []
 // with the others that are.
 func tunedRows(list []row, tuned []string) []row {
 	var more []row
-	for _, name := range []string{echoRow, rsaRow, floorRow, floorFull, oursRow, oursFull, hundredRow} {
+	for _, name := range []string{echoRow, bytesRow, bytesHundred, rsaRow, floorRow, floorFull, oursRow, oursFull, hundredRow} {
 		r := list[slices.IndexFunc(list, func(r row) bool { return r.Name == name })]
 		r.Name += deployed
 		r.Env = slices.Concat(r.Env, tuned)
@@ -110,7 +139,7 @@ func only(list []row, parts []string) ([]row, error) {
 		for _, r := range list {
 			if strings.Contains(r.Name, part) {
 				found = true
-				for _, name := range []string{r.Name, r.Cold, r.Same, r.New} {
+				for _, name := range []string{r.Name, r.Cold, r.Same, r.New, r.As} {
 					keep[name] = true
 				}
 			}

@@ -35,7 +35,7 @@ func main() {
 	}
 }
 
-const timeout = 5 * time.Second
+const timeout = 30 * time.Second
 
 func run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)

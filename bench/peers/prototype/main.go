@@ -28,7 +28,7 @@ import (
 )
 
 const (
-	timeout    = 5 * time.Second
+	timeout    = 30 * time.Second
 	ttl        = 30 * time.Second
 	mostTokens = 1024
 )

@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	timeout    = 5 * time.Second
+	timeout    = 30 * time.Second
 	ttl        = 30 * time.Second
 	mostScopes = 1024
 )
