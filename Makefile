@@ -70,8 +70,15 @@ fuzz: ## Every fuzz target for a minute, every property 100,000 times
 	@scripts/fuzz.sh 60s
 	$(GO) test ./mapping ./policy -rapid.checks=$(CHECKS) -timeout 240m
 
-bench: ## Benchmarks beside the code
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: $(DYNAMODB) bench/peers/node/node_modules/.installed ## All figures of docs/benchmarks.md that take minutes, and the benchmarks beside the code
+	$(GO) run ./bench/speed --markdown docs/benchmarks.md
+	$(GO) run ./bench/scale --markdown docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchtime 200ms -benchmem ./...
+
+# What the authorizers in Node that we compare ours with need; tests do without.
+bench/peers/node/node_modules/.installed: bench/peers/node/package.json bench/peers/node/package-lock.json
+	cd bench/peers/node && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # The server is a test's dependency only; nothing of it is ever deployed.
 node_modules/.installed: package.json package-lock.json
@@ -79,4 +86,4 @@ node_modules/.installed: package.json package-lock.json
 	@touch $@
 
 clean: ## Remove what was built and installed
-	rm -rf $(BUILD) node_modules
+	rm -rf $(BUILD) node_modules bench/peers/node/node_modules
