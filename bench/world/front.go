@@ -35,11 +35,11 @@ type reply struct {
 // maxRequest is more than DynamoDB takes (AWS: "Service quotas": 16 MB of a batch).
 const maxRequest = 17 << 20
 
-func newFront(endpoint string, o Options) (*Front, error) {
+func newFront(endpoint string, o Options) *Front {
 	return &Front{
 		endpoint: endpoint, delay: o.Delay, replay: o.Replay, calls: map[string]int{}, known: map[string]reply{},
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute},
-	}, nil
+	}
 }
 
 // Calls are the requests so far, by operation ("Query", "GetItem", …).

@@ -73,9 +73,7 @@ func New(dir string, o Options) (w *World, err error) {
 	}
 	w.stop = stop
 	w.Client = client(endpoint)
-	if w.Front, err = newFront(endpoint, o); err != nil {
-		return w, err
-	}
+	w.Front = newFront(endpoint, o)
 	if w.DynamoDB, err = w.serve(w.Front, []string{"http/1.1"}); err != nil {
 		return w, err
 	}
