@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 	josejson "github.com/go-jose/go-jose/v4/json"
 
@@ -45,6 +46,33 @@ func FuzzGate(f *testing.F) {
 		}
 		if jws.Signatures[0].Header.KeyID != g.kid || string(jws.UnsafePayloadWithoutVerification()) != string(g.payload) {
 			t.Fatalf("go-jose reads another token in %q", raw)
+		}
+	})
+}
+
+// FuzzSecondOpinion: go-oidc says of a header, a payload and next to nothing in
+// place of the rest what it says of the whole token.
+func FuzzSecondOpinion(f *testing.F) {
+	w := newWorld(f, 2)
+	raw := w.claimsJSON(f, idp.Spec{Scopes: []string{"a"}}, nil)
+	for _, payload := range []string{raw, "{}", `{"iss":"other"}`, raw[:len(raw)-1], strings.Replace(raw, `"sub":"`, `"sub":1,"x":"`, 1), strings.Replace(raw, "{", `{"_claim_names":{"a":"b"},`, 1)} {
+		f.Add([]byte(header("k")), []byte(payload))
+		f.Add([]byte(header("k", `"typ":"at+jwt"`)), []byte(payload))
+	}
+	is, ok := w.verifier.byName[w.idp.Authority()+"/"+w.idp.TenantID()+"/v2.0"]
+	if !ok {
+		f.Fatal("no issuer")
+	}
+	signature := strictBase64.EncodeToString(make([]byte, minKeyBits/8))
+	f.Fuzz(func(t *testing.T, head, payload []byte) {
+		g, err := gate(strictBase64.EncodeToString(head)+"."+strictBase64.EncodeToString(payload)+"."+signature, onlyRS256)
+		if err != nil {
+			return
+		}
+		whole := &verified{raw: g.raw, payload: g.payload}
+		_, want := oidc.NewVerifier(is.iss, whole, is.library).Verify(t.Context(), g.raw)
+		if got := is.secondOpinion(t.Context(), g); (got == nil) != (want == nil) {
+			t.Fatalf("%v, of the whole token %v: header %q, payload %q", got, want, head, payload)
 		}
 	})
 }

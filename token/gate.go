@@ -17,6 +17,7 @@ const (
 // verified but the form.
 type gated struct {
 	raw    string // all of it
+	header string // as it was signed
 	signed string // header and payload as they were signed
 	head
 	payload   []byte
@@ -51,7 +52,7 @@ func gate(raw string, allowed algorithms) (gated, error) {
 	if err != nil {
 		return gated{}, err
 	}
-	t := gated{raw: raw, signed: raw[:len(header)+1+len(payload)]}
+	t := gated{raw: raw, header: header, signed: raw[:len(header)+1+len(payload)]}
 	if t.head, err = readHeader(members, allowed); err != nil {
 		return gated{}, err
 	}

@@ -95,22 +95,33 @@ func (is *issuer) libraryConfig() *oidc.Config {
 // forgery never comes so far: go-oidc takes as long for it as the signature does.
 // An error here is not yet the answer: our own rules can name theirs.
 func (is *issuer) secondOpinion(ctx context.Context, t gated) error {
-	_, err := oidc.NewVerifier(is.iss, verified(t), is.library).Verify(ctx, t.raw)
+	v := &verified{raw: t.header + inPlaceOfTheRest, payload: t.payload}
+	_, err := oidc.NewVerifier(is.iss, v, is.library).Verify(ctx, v.raw)
 	return err
 }
 
+// inPlaceOfTheRest stands for payload and signature in what go-jose takes apart
+// for go-oidc. It decodes the two, as the gate has done more strictly, and looks
+// at neither again: go-oidc reads the payload that the key set gives. Going
+// through all characters of a token twice, as go-jose does, takes it half as long
+// as an RSA signature.
+const inPlaceOfTheRest = ".e30.AA"
+
 // verified is an oidc.KeySet for one token, whose signature is good.
-type verified gated
+type verified struct {
+	raw     string
+	payload []byte
+}
 
 // VerifySignature gives the payload of that very token and knows no other.
-func (v verified) VerifySignature(_ context.Context, raw string) ([]byte, error) {
+func (v *verified) VerifySignature(_ context.Context, raw string) ([]byte, error) {
 	if raw != v.raw {
 		return nil, refuse(ReasonLibrary)
 	}
 	return v.payload, nil
 }
 
-var _ oidc.KeySet = verified{}
+var _ oidc.KeySet = (*verified)(nil)
 
 // describe is a text of our own for a failed fetch.
 func describe(err error, otherwise string) string {

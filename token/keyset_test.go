@@ -323,16 +323,12 @@ func TestDiscoveryIsReadAgainAfterADay(t *testing.T) {
 
 // go-oidc is told that a signature is good of one token alone.
 func TestGoOIDCLearnsOfNoOtherToken(t *testing.T) {
-	w := newWorld(t, 2)
-	g, err := gate(w.good(t), onlyRS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if payload, err := verified(g).VerifySignature(context.Background(), g.raw); err != nil || string(payload) != string(g.payload) {
+	v := &verified{raw: "e30.e30.AA", payload: []byte("{}")}
+	if payload, err := v.VerifySignature(context.Background(), v.raw); err != nil || string(payload) != "{}" {
 		t.Errorf("of its own: %v", err)
 	}
-	for _, raw := range []string{"", g.raw + "A", g.raw[:len(g.raw)-1], w.good(t)} {
-		if payload, err := verified(g).VerifySignature(context.Background(), raw); ReasonOf(err) != ReasonLibrary || payload != nil {
+	for _, raw := range []string{"", v.raw + "A", v.raw[:len(v.raw)-1], "e31.e30.AA"} {
+		if payload, err := v.VerifySignature(context.Background(), raw); ReasonOf(err) != ReasonLibrary || payload != nil {
 			t.Errorf("of another: %v", err)
 		}
 	}
