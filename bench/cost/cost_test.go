@@ -59,6 +59,7 @@ type world struct {
 	provider *idp.Provider
 	settings []string
 	tokens   []string
+	more     []string // scopes of each caller, beside the one that opens something
 }
 
 func newWorld(t testing.TB) *world {
@@ -97,7 +98,7 @@ func (w *world) must(err error) {
 func (w *world) caller(n int) string {
 	w.t.Helper()
 	for len(w.tokens) <= n {
-		raw, err := w.provider.Mint(idp.Spec{Scopes: []string{"orders.read"}, Life: 24 * time.Hour, IssuedAt: epoch.Sub(w.now()), ObjectID: fmt.Sprintf("aaaaaaaa-0000-4000-8000-%012d", len(w.tokens))})
+		raw, err := w.provider.Mint(idp.Spec{Scopes: append([]string{"orders.read"}, w.more...), Life: 24 * time.Hour, IssuedAt: epoch.Sub(w.now()), ObjectID: fmt.Sprintf("aaaaaaaa-0000-4000-8000-%012d", len(w.tokens))})
 		w.must(err)
 		w.tokens = append(w.tokens, raw)
 	}
@@ -262,42 +263,6 @@ func TestTheFormulaIsWhatIsCounted(t *testing.T) {
 		if off(got.calls, l.Calls()) > 0.1 || off(got.reads, l.Reads()) > 0.1 {
 			t.Errorf("%+v: counted %+v, reckoned %.0f calls and %.0f GetItems", l, got, l.Calls(), l.Reads())
 		}
-	}
-}
-
-// documented are the loads of docs/benchmarks.md.
-var documented = []Load{
-	{Callers: 200, Every: 10 * time.Second, Instances: 2, Gateway: 0, Table: 30 * time.Second},
-	{Callers: 200, Every: 10 * time.Second, Instances: 2, Gateway: time.Minute, Table: 30 * time.Second},
-	{Callers: 200, Every: 10 * time.Second, Instances: 2, Gateway: 5 * time.Minute, Table: 30 * time.Second},
-	{Callers: 200, Every: 10 * time.Second, Instances: 2, Gateway: time.Hour, Table: 30 * time.Second},
-	{Callers: 200, Every: 10 * time.Second, Instances: 2, Gateway: 5 * time.Minute, Table: 5 * time.Second},
-	{Callers: 200, Every: 10 * time.Second, Instances: 2, Gateway: 5 * time.Minute, Table: 5 * time.Minute},
-	{Callers: 200, Every: 10 * time.Second, Instances: 20, Gateway: 5 * time.Minute, Table: 30 * time.Second},
-	{Callers: 20, Every: time.Minute, Instances: 2, Gateway: 5 * time.Minute, Table: 30 * time.Second},
-}
-
-// BenchmarkCost counts the documented loads: 20,000 requests of each, or as many as
-// come within the gateway's TTL; half of that where each is a call.
-func BenchmarkCost(b *testing.B) {
-	for _, l := range documented {
-		b.Run(fmt.Sprintf("callers=%d/every=%v/instances=%d/gateway=%v/table=%v", l.Callers, l.Every, l.Instances, l.Gateway, l.Table), func(b *testing.B) {
-			w := newWorld(b)
-			warm := l.Gateway + l.Table + 5*l.Every
-			requests := 20_000
-			if l.Gateway == 0 {
-				requests /= 2
-			}
-			until := warm + max(l.Gateway, time.Duration(requests/l.Callers)*l.Every)
-			var got counted
-			for b.Loop() {
-				got = w.count(l, warm, until)
-			}
-			b.ReportMetric(got.calls, "calls/1M")
-			b.ReportMetric(l.Calls(), "calls-reckoned/1M")
-			b.ReportMetric(got.reads, "GetItems/1M")
-			b.ReportMetric(l.Reads(), "GetItems-reckoned/1M")
-		})
 	}
 }
 
