@@ -3,6 +3,7 @@ package lambdaruntime
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 )
@@ -16,7 +17,9 @@ var BuildFlags = []string{"-tags", "lambda.norpc", "-trimpath", "-buildvcs=false
 func Build(ctx context.Context, dir, pkg string) (string, error) {
 	bootstrap := filepath.Join(dir, "bootstrap")
 	args := append([]string{"build", "-o", bootstrap}, BuildFlags...)
-	if out, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput(); err != nil {
+	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // else a C library is loaded at each start, which no function on Lambda does
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}
 	return bootstrap, nil
