@@ -153,31 +153,65 @@ func (b *bed) prepare(ctx context.Context, w *runner, calls int) error {
 	return nil
 }
 
-// rounds ask each row, in random order, with the token that it knows, then each with
-// tokens that it has not seen.
+// turn is how many calls a row has until it is another's turn: few, since on a busy
+// machine the next moment is not like this one. settle are asked before and not
+// counted: the processor's caches hold the other rows' data.
+const (
+	turn   = 50
+	settle = 5
+)
+
+// tally is what a row has taken in a round so far.
+type tally struct {
+	times []float64     // of each call, in microseconds
+	cpu   time.Duration // of all
+}
+
+func (t tally) perCall() float64 { return micros(t.cpu) / float64(len(t.times)) }
+
+// rounds ask each row, in turns of random order, with the token that it knows, then
+// with tokens that it has not seen.
 func (b *bed) rounds(ctx context.Context, o options, random *rand.Rand, list []*runner, to series) error {
 	for round := range o.Rounds {
 		fmt.Fprintf(b.progress, "\rcalls: round %d of %d ", round+1, o.Rounds)
-		for _, i := range random.Perm(len(list)) {
-			r := list[i]
-			events := slices.Repeat([][]byte{r.known}, r.share(o.Calls))
-			times, cpu, err := r.ask(ctx, events)
-			if err != nil {
-				return err
-			}
-			to.add(r.Name, sameP50, quantile(times, 0.5))
-			to.add(r.Name, sameP99, quantile(times, 0.99))
-			to.add(r.Name, sameCPU, cpu)
-		}
-		if err := b.newTokens(ctx, o, 1+round*o.Tokens, random, list, to); err != nil {
+		known, err := b.knownTokens(ctx, o.Calls, random, list)
+		if err != nil {
 			return err
+		}
+		fresh, err := b.newTokens(ctx, o.Tokens, 1+round*o.Tokens, random, list)
+		if err != nil {
+			return err
+		}
+		for i, r := range list {
+			to.add(r.Name, sameP50, quantile(known[i].times, 0.5))
+			to.add(r.Name, sameP99, quantile(known[i].times, 0.99))
+			to.add(r.Name, sameCPU, known[i].perCall())
+			if r.New != "" {
+				to.add(r.Name, newP50, quantile(fresh[i].times, 0.5))
+				to.add(r.Name, newCPU, fresh[i].perCall())
+			}
 		}
 	}
 	fmt.Fprintln(b.progress)
 	return nil
 }
 
-func (b *bed) newTokens(ctx context.Context, o options, first int, random *rand.Rand, list []*runner, to series) error {
+func (b *bed) knownTokens(ctx context.Context, calls int, random *rand.Rand, list []*runner) ([]tally, error) {
+	all := make([]tally, len(list))
+	for done := 0; done < calls; done += turn {
+		for _, i := range random.Perm(len(list)) {
+			r := list[i]
+			n := r.share(min(turn, calls-done))
+			if err := r.ask(ctx, slices.Repeat([][]byte{r.known}, n), &all[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+func (b *bed) newTokens(ctx context.Context, calls, first int, random *rand.Rand, list []*runner) ([]tally, error) {
+	all := make([]tally, len(list))
 	events := map[string][][]byte{} // by the caller's scope
 	for _, i := range random.Perm(len(list)) {
 		r := list[i]
@@ -185,21 +219,18 @@ func (b *bed) newTokens(ctx context.Context, o options, first int, random *rand.
 			continue
 		}
 		scope := r.Caller.Scope
-		for n := len(events[scope]); n < o.Tokens; n++ {
+		for n := len(events[scope]); n < calls; n++ {
 			event, err := b.event(r.Caller, first+n, false)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			events[scope] = append(events[scope], event)
 		}
-		times, cpu, err := r.ask(ctx, events[scope])
-		if err != nil {
-			return err
+		if err := r.ask(ctx, events[scope], &all[i]); err != nil {
+			return nil, err
 		}
-		to.add(r.Name, newP50, quantile(times, 0.5))
-		to.add(r.Name, newCPU, cpu)
 	}
-	return nil
+	return all, nil
 }
 
 func (r *runner) share(calls int) int {
@@ -209,27 +240,34 @@ func (r *runner) share(calls int) int {
 	return calls
 }
 
-// ask gives the time of each call and the processor time of one, in microseconds.
-func (r *runner) ask(ctx context.Context, events [][]byte) (times []float64, cpu float64, err error) {
-	times = make([]float64, 0, len(events))
+// ask adds the time of each event's call, and the processor time of all, to a tally.
+func (r *runner) ask(ctx context.Context, events [][]byte, to *tally) error {
+	for range settle {
+		if _, err := r.rt.Invoke(ctx, r.known); err != nil {
+			return r.fault(err)
+		}
+	}
 	before, err := r.rt.CPU()
 	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", r.Name, err)
+		return r.fault(err)
 	}
 	for _, event := range events {
 		began := time.Now()
 		_, err := r.rt.Invoke(ctx, event)
 		if err != nil {
-			return nil, 0, fmt.Errorf("%s: %w\n%s", r.Name, err, r.rt.Logs())
+			return r.fault(err)
 		}
-		times = append(times, micros(time.Since(began)))
+		to.times = append(to.times, micros(time.Since(began)))
 	}
 	after, err := r.rt.CPU()
 	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", r.Name, err)
+		return r.fault(err)
 	}
-	return times, micros(after-before) / float64(len(events)), nil
+	to.cpu += after - before
+	return nil
 }
+
+func (r *runner) fault(err error) error { return fmt.Errorf("%s: %w\n%s", r.Name, err, r.rt.Logs()) }
 
 // sizes are those of what is deployed, of this machine's kind of processor.
 func (b *bed) sizes(ctx context.Context, to series) error {
