@@ -2,13 +2,13 @@ package mapping
 
 import (
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -133,8 +133,11 @@ func checkPlace(api API, v Verb, r Resource, text string) error {
 		return fault("resource", text, "must be empty for $connect")
 	}
 	// The longest form counts: OPTIONS for ANY, and what a guard adds to a route.
-	n := utf8.RuneCountInString(api.ARN) + len(api.Stage) + len("//OPTIONS/") + utf8.RuneCountInString(r.Glob()) + len("/?*")
-	if n > MaxResourceARN {
+	around := utf8.RuneCountInString(api.ARN) + len(api.Stage) + len("//OPTIONS/") + len("/?*")
+	if around+len(r.text) <= MaxResourceARN {
+		return nil // the glob is no longer than the text: ?* for {id}
+	}
+	if n := around + utf8.RuneCountInString(r.Glob()); n > MaxResourceARN {
 		return fault("resource", text, fmt.Sprintf("must make a resource ARN of at most %d characters, makes %d", MaxResourceARN, n))
 	}
 	return nil
@@ -224,7 +227,7 @@ func (p Permission) ID() string {
 	q := p.Requires
 	return contentID("permission", p.API.ARN, p.API.Stage, string(p.Verb), p.Resource.Shape(),
 		strings.Join(q.Scopes, " "), q.Role, q.Group, string(q.PrincipalType), q.Tenant,
-		fmt.Sprint(q.Authenticated), fmt.Sprint(p.Registered))
+		strconv.FormatBool(q.Authenticated), strconv.FormatBool(p.Registered))
 }
 
 // Route is one route of an API: what a client can call.
@@ -269,10 +272,30 @@ func NewRoute(api API, verb, resource string) (Route, error) {
 // contentID hashes its parts with their lengths, so that no two lists of parts
 // run together, to 128 bits.
 func contentID(parts ...string) string {
-	h := sha256.New()
+	var room [512]byte
+	b := room[:0]
 	for _, p := range parts {
-		h.Write(binary.AppendUvarint(nil, uint64(len(p))))
-		h.Write([]byte(p))
+		b = binary.AppendUvarint(b, uint64(len(p)))
+		b = append(b, p...)
 	}
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:16]))
+	sum := sha256.Sum256(b)
+	return inBase32(sum[:16])
+}
+
+// inBase32 is base 32 (RFC 4648, 6) in lower case and without padding.
+func inBase32(data []byte) string {
+	const letters = "abcdefghijklmnopqrstuvwxyz234567"
+	var room [32]byte
+	out := room[:0]
+	bits, n := uint(0), 0 // that are not yet written
+	for _, b := range data {
+		bits, n = bits<<8|uint(b), n+8
+		for ; n >= 5; n -= 5 {
+			out = append(out, letters[bits>>(n-5)&31])
+		}
+	}
+	if n > 0 {
+		out = append(out, letters[bits<<(5-n)&31])
+	}
+	return string(out)
 }

@@ -45,11 +45,13 @@ func ParseResource(s string) (Resource, error) {
 	}
 	body, slash := strings.CutSuffix(text, "/")
 	r.slash = slash
-	parts := strings.Split(body, "/")
-	for i, part := range parts {
-		seg, rule := parseSegment(part, i == len(parts)-1, r)
+	r.segments = make([]Segment, 0, strings.Count(body, "/")+1)
+	for more := true; more; {
+		var part string
+		part, body, more = strings.Cut(body, "/")
+		seg, rule := parseSegment(part, !more, r)
 		if rule != "" {
-			return Resource{}, fault("resource", s, rule+" (segment "+ordinal(i+1)+")")
+			return Resource{}, fault("resource", s, rule+" (segment "+ordinal(len(r.segments)+1)+")")
 		}
 		r.segments = append(r.segments, seg)
 	}
