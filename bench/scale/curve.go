@@ -46,6 +46,8 @@ func curves() []Curve {
 	skewed, roomy := ordinary, ordinary
 	skewed.Skewed = true
 	roomy.Cache = 1024
+	mixed := roomy
+	mixed.Kinds = 4
 	return []Curve{
 		{Name: "routes", X: "routes in the table", Goal: 1.2, Lines: []Series{
 			series("a known token", ordinary, func(l *Load, n int) { l.Routes = n }, 10, 30, 100, 300, 1000, 3000, 10_000),
@@ -56,6 +58,7 @@ func curves() []Curve {
 		}},
 		{Name: "apis", X: "APIs behind one instance", Goal: 1.2, Lines: []Series{
 			series("CACHE_SIZE 1024, each API alike", roomy, apis, 1, 4, 16, 64, 256, 512, 1000),
+			series("the same, 4 kinds of callers", mixed, apis, 1, 4, 16, 64, 256, 512, 1000),
 			series("CACHE_SIZE 256, few APIs often", skewed, apis, 4, 16, 64, 256, 512, 1000),
 			series("CACHE_SIZE 256, each API alike", ordinary, apis, 4, 16, 64, 256, 512, 1000),
 		}},

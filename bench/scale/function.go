@@ -49,11 +49,10 @@ type function struct {
 }
 
 func (b *bench) function(ctx context.Context, l Load) (*function, error) {
-	token, err := b.provider.Mint(l.spec(b.provider.TenantID()))
+	j, err := b.job(l)
 	if err != nil {
 		return nil, err
 	}
-	j := job{Load: l, Settings: b.settings, Token: token}
 	text, err := json.Marshal(j)
 	if err != nil {
 		return nil, err
@@ -63,12 +62,8 @@ func (b *bench) function(ctx context.Context, l Load) (*function, error) {
 		return nil, err
 	}
 	f := &function{bed: bed{job: j, order: l.sequence()}}
-	for i := range l.APIs {
-		e, err := event(apiAt(i), token)
-		if err != nil {
-			return nil, err
-		}
-		f.bed.events = append(f.bed.events, e)
+	if f.bed.events, err = j.events(); err != nil {
+		return nil, err
 	}
 	env := []string{workerName + "=function", jobName + "=" + string(text)}
 	for _, name := range []string{"GOGC", "GOMEMLIMIT", "GOMAXPROCS"} {

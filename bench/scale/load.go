@@ -35,6 +35,9 @@ type Load struct {
 	// Skewed has few APIs called often and many seldom (Zipf, exponent 1.2), as
 	// traffic is; else each is called as often as any other.
 	Skewed bool `json:",omitempty"`
+	// Kinds of callers, if there are more than one: each holds one route more, of its
+	// own, so that each has a policy of its own for each API.
+	Kinds int `json:",omitempty"`
 }
 
 // ordinary is what a curve varies one thing of.
@@ -66,13 +69,37 @@ func (l Load) permissions() ([]mapping.Permission, error) {
 			return nil, err
 		}
 	}
+	for i := range l.kinds() {
+		p, err := mapping.ParsePermission(fmt.Appendf(nil, `{"arn":%q,"stage":%q,"httpVerb":"GET","resource":"kinds/%04d","scope":%q}`, api.ARN, api.Stage, i, kindScope(i)))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
 	return list, nil
 }
 
-// spec is the caller's token: of its scopes only the first opens anything, so that
-// the answer is the same however many there are.
-func (l Load) spec(tenant string) idp.Spec {
+// kinds is at least 1.
+func (l Load) kinds() int { return max(1, l.Kinds) }
+
+func kindScope(kind int) string { return fmt.Sprintf("kind%04d.read", kind) }
+
+// allowed is how many resources an answer allows.
+func (l Load) allowed() int {
+	if l.kinds() > 1 {
+		return l.Held + 1
+	}
+	return l.Held
+}
+
+// spec is the token of a kind of callers: of its scopes only the first opens
+// anything, or two where there are several kinds, so that the answer is the same
+// however many there are.
+func (l Load) spec(tenant string, kind int) idp.Spec {
 	scopes := []string{scopeHeld}
+	if l.kinds() > 1 {
+		scopes = append(scopes, kindScope(kind))
+	}
 	for i := 1; i < l.Scopes; i++ {
 		scopes = append(scopes, fmt.Sprintf("things%03d.read", i))
 	}
@@ -86,7 +113,8 @@ func (l Load) spec(tenant string) idp.Spec {
 // scopesBytes is how many bytes of claims so many scopes add to one.
 func scopesBytes(n int) int { return (n - 1) * len(" things000.read") }
 
-// sequence says which API each call is for; it repeats.
+// sequence says which API each call is for, and of which kind its caller is, as the
+// place of its event; it repeats.
 func (l Load) sequence() []int {
 	random := rand.New(rand.NewPCG(5, 6))
 	next := func() int { return random.IntN(l.APIs) }
@@ -95,9 +123,24 @@ func (l Load) sequence() []int {
 	}
 	all := make([]int, 1<<14)
 	for i := range all {
-		all[i] = next()
+		all[i] = next()*l.kinds() + random.IntN(l.kinds())
 	}
 	return all
+}
+
+// events are those of the callers, each API's together.
+func (j job) events() ([][]byte, error) {
+	var all [][]byte
+	for i := range j.Load.APIs {
+		for _, token := range j.Tokens {
+			e, err := event(apiAt(i), token)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, e)
+		}
+	}
+	return all, nil
 }
 
 // event is a REST REQUEST event of ordinary size, as API Gateway sends it.
@@ -182,7 +225,7 @@ func (l Load) check() error {
 	switch {
 	case l.Routes < 1 || l.Held < 1 || l.Held > l.Routes:
 		return fmt.Errorf("load: holds %d of %d routes", l.Held, l.Routes)
-	case l.Scopes < 1 || l.APIs < 1 || l.Cache < 1 || l.Handlers < 1 || l.Padding < 0:
+	case l.Scopes < 1 || l.APIs < 1 || l.Cache < 1 || l.Handlers < 1 || l.Padding < 0 || l.Kinds < 0:
 		return errors.New("load: scopes, APIs, cache and handlers must be at least 1")
 	}
 	return nil

@@ -49,9 +49,22 @@ type worker struct {
 	answers *json.Decoder
 }
 
+// job is that of a worker, with its callers' tokens.
+func (b *bench) job(l Load) (job, error) {
+	j := job{Load: l, Settings: b.settings}
+	for kind := range l.kinds() {
+		token, err := b.provider.Mint(l.spec(b.provider.TenantID(), kind))
+		if err != nil {
+			return j, err
+		}
+		j.Tokens = append(j.Tokens, token)
+	}
+	return j, nil
+}
+
 // start starts a worker and waits until it has answered a call of each API.
 func (b *bench) start(ctx context.Context, l Load) (*worker, error) {
-	token, err := b.provider.Mint(l.spec(b.provider.TenantID()))
+	j, err := b.job(l)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +87,7 @@ func (b *bench) start(ctx context.Context, l Load) (*worker, error) {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	var ready batch
-	err = json.NewEncoder(w.in).Encode(job{Load: l, Settings: b.settings, Token: token})
+	err = json.NewEncoder(w.in).Encode(j)
 	if err = errors.Join(err, w.answers.Decode(&ready)); err != nil {
 		return nil, fmt.Errorf("start a worker for %+v: %w", l, errors.Join(err, w.stop()))
 	}

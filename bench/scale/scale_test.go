@@ -154,11 +154,11 @@ func TestALoadThatIsNotAnsweredRightIsNotMeasured(t *testing.T) {
 	tooMany.Routes, tooMany.Held = 400, 400 // no answer has room for so many
 	for _, l := range []Load{{}, tooMany} {
 		var in, out bytes.Buffer
-		token, err := b.provider.Mint(l.spec(b.provider.TenantID()))
+		j, err := b.job(l)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := json.NewEncoder(&in).Encode(job{Load: l, Settings: b.settings, Token: token}); err != nil {
+		if err := json.NewEncoder(&in).Encode(j); err != nil {
 			t.Fatal(err)
 		}
 		if err := work(&in, &out); err == nil || out.Len() > 0 {

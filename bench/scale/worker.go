@@ -26,7 +26,7 @@ import (
 type job struct {
 	Load     Load
 	Settings []string // of the authorizer
-	Token    string
+	Tokens   []string // of each kind of callers
 }
 
 // batch is one measurement of a worker: so many calls after each other, or as many
@@ -53,7 +53,7 @@ type bed struct {
 	job
 	source *memory
 	parts  *wiring.Parts
-	events [][]byte // by API
+	events [][]byte // by API and kind of caller
 	order  []int
 	at     int
 }
@@ -114,12 +114,10 @@ func newBed(j job) (*bed, error) {
 		return nil, err
 	}
 	b.parts.Prefetch(context.Background())
-	for i := range j.Load.APIs {
-		e, err := event(apiAt(i), j.Token)
-		if err != nil {
-			return nil, err
-		}
-		b.events = append(b.events, e)
+	if b.events, err = j.events(); err != nil {
+		return nil, err
+	}
+	for _, e := range b.events {
 		if err := b.checkedCall(e); err != nil {
 			return nil, err
 		}
@@ -159,8 +157,8 @@ func (b *bed) checkedCall(event []byte) error {
 			allowed += len(s.Resource)
 		}
 	}
-	if allowed != b.Load.Held {
-		return fmt.Errorf("call: the answer allows %d resources, must be %d: %s", allowed, b.Load.Held, out)
+	if allowed != b.Load.allowed() {
+		return fmt.Errorf("call: the answer allows %d resources, must be %d: %s", allowed, b.Load.allowed(), out)
 	}
 	return nil
 }
