@@ -140,7 +140,7 @@ func (l Line) draw(b *strings.Builder, s scale, i int) {
 	for _, p := range l.Points {
 		fmt.Fprintf(b, `<circle cx="%s" cy="%s" r="3" fill="%s"><title>%s: %s</title></circle>`+"\n", px(s.x(p.X)), px(s.y(p.Y)), colour, Thousands(p.X), number(p.Y))
 	}
-	fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n", left+8, height-bottom-8-16*i, colour, html.EscapeString(l.Name))
+	fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n", left+8, top+14+16*i, colour, html.EscapeString(l.Name))
 }
 
 func px(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
