@@ -7,7 +7,9 @@
 //
 // # The rules
 //
-// A step that leaves the table readable for older code needs no care. One that
+// A step that leaves the table readable for older code needs no care, unless it
+// changes what items mean: then it changes the revision of the table too, since
+// authorizers read what is packed at that revision (decision 0016). One that
 // does not is breaking: it is noted in the ledger, and [Settle] waited for, before
 // anything is changed, and it changes the revision of every table and of the
 // revocations, so that every authorizer asks anew when their TTL ends; one that does

@@ -28,6 +28,8 @@ type Store struct {
 	Reader
 	client  Client
 	release func() // may be nil
+	// plain has changes made as by programs of before tables were packed.
+	plain bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -135,20 +137,19 @@ func (s *Store) prepare(ctx context.Context, c store.Change) (transaction, error
 			return transaction{}, err
 		}
 	}
-	var before store.Snapshot
-	var items []item
+	var was table
 	if h.revision() == c.If {
-		if before, items, err = s.itemsAt(ctx, h); err != nil {
+		if was, err = s.itemsAt(ctx, h); err != nil {
 			return transaction{}, err
 		}
 	} else {
-		before.Meta = h.meta()
+		was.Meta = h.meta()
 	}
-	effect, err := c.Plan(before, h.Number)
+	effect, err := c.Plan(was.Snapshot, h.Number)
 	if err != nil {
 		return transaction{}, err
 	}
-	return s.plan(ctx, h, items, effect)
+	return s.plan(ctx, h, was, effect)
 }
 
 // lookup asks the audit trail whether the change was committed, and how it was

@@ -105,9 +105,11 @@ func afterwards(before store.Snapshot, e store.Effect) map[string]string {
 	return all
 }
 
-// read is the table as a fresh reader finds it, zero if there is none.
+// read is the table as a fresh reader finds it, zero if there is none; an authorizer
+// finds the same.
 func (b *bulkApply) read(t *testing.T) store.Snapshot {
 	t.Helper()
+	agrees(t, b.client, b.table, b.change.API)
 	s, err := dynamo.New(b.client, b.table).Load(t.Context(), b.change.API)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)

@@ -7,6 +7,7 @@
 //
 //	pk                                sk           what
 //	meta#<arn>#<stage>                meta         head: revision, generation, name, owners, …; a tombstone after deletion
+//	                                  snapshot     the whole table packed, for authorizers; the head names its data
 //	api#<arn>#<stage>#<generation>    perm#<id>    permission, attributes named as in the wire format
 //	                                  route#<id>   route
 //	audit#<arn>#<stage>               <change id>  audit record; never changed, never removed
@@ -26,6 +27,10 @@
 // leftovers can never become part of a table. The lists of a bulk change's audit
 // record are written before the transaction in the same way, under the name of the
 // try. [Store.Clean] removes what is left over.
+//
+// The packed table is written with every change. A reader takes it where it is that
+// of the head's revision, and reads the items otherwise: after a change by an older
+// program, or where a table is too large. See decision 0016.
 //
 // Writing needs the actions GetItem, Query, PutItem, UpdateItem, DeleteItem,
 // BatchWriteItem and ConditionCheckItem on the table, reading the first two.

@@ -58,10 +58,17 @@ type head struct {
 	// will never be committed: every transaction is conditional on it.
 	Fence   string `json:"fence"`
 	Deleted bool   `json:"deleted,omitempty"`
+	// Packed names the item that holds the whole table at this revision, "" for none
+	// (packedName). It is left as it is by programs that do not know it.
+	Packed string `json:"-"`
 	store.Head
 }
 
 var metaNames = append([]string{"arn", "stage", "revision", "incarnation", "generation", "fence", "deleted"}, headNames...)
+
+// packedAttribute is the attribute of head.Packed. Whatever else a later version puts
+// there is as good as none.
+const packedAttribute = "snapshot"
 
 func decodeHead(api mapping.API, it item) (head, error) {
 	if it == nil {
@@ -79,6 +86,7 @@ func decodeHead(api mapping.API, it item) (head, error) {
 	case !h.Deleted && (h.Number == 0 || h.Generation == ""):
 		return head{}, errors.New("attributes revision and generation: must be given")
 	}
+	h.Packed = textOf(it[packedAttribute])
 	return h, nil
 }
 

@@ -18,6 +18,7 @@ const (
 	permPrefix  = "perm#"
 	routePrefix = "route#"
 	metaSK      = "meta"
+	snapshotSK  = "snapshot"
 	apisPK      = "apis"
 )
 

@@ -56,22 +56,37 @@ func (r *Reader) Meta(ctx context.Context, api mapping.API) (store.Meta, error) 
 	return h.meta(), nil
 }
 
-// Load is store.Store's Load: the head, the items, and the head again; it
-// starts over if the head moved in between.
+// Load is store.Store's Load. A reader for authorizers takes the packed table where
+// there is one of the head's revision. Else, and for a Store, it is the head, the
+// items, and the head again; it starts over if the head moved in between.
 func (r *Reader) Load(ctx context.Context, api mapping.API) (store.Snapshot, error) {
 	for try := 0; ; try++ {
-		h, err := r.live(ctx, api)
-		if err != nil {
-			return store.Snapshot{}, err
-		}
-		s, _, err := r.itemsAt(ctx, h)
+		s, err := r.loadOnce(ctx, api)
 		if !errors.Is(err, errMoved) || try == maxLoads-1 {
-			return s, wrap(err, "read table of %s", api)
+			return s, err
 		}
 		if err := pause(ctx, 0); err != nil {
 			return store.Snapshot{}, wrap(err, "read table of %s", api)
 		}
 	}
+}
+
+func (r *Reader) loadOnce(ctx context.Context, api mapping.API) (store.Snapshot, error) {
+	var h head
+	var err error
+	if r.stamps { // which are nowhere but in the items
+		h, err = r.live(ctx, api)
+	} else {
+		var s store.Snapshot
+		if s, h, err = r.packed(ctx, api); err == nil && s.Revision == h.revision() {
+			return s, nil
+		}
+	}
+	if err != nil {
+		return store.Snapshot{}, err
+	}
+	t, err := r.itemsAt(ctx, h)
+	return t.Snapshot, wrap(err, "read table of %s", api)
 }
 
 // APIs is store.Store's APIs.
@@ -130,6 +145,10 @@ func (r *Reader) head(ctx context.Context, api mapping.API) (head, error) {
 	if err != nil {
 		return head{}, wrap(err, "read head of table of %s", api)
 	}
+	return r.headOf(ctx, api, it)
+}
+
+func (r *Reader) headOf(ctx context.Context, api mapping.API, it item) (head, error) {
 	h, err := decodeHead(api, it)
 	if err != nil { // a later layout's, perhaps: that says more
 		err = cmp.Or(r.fits(ctx), err)
@@ -139,41 +158,58 @@ func (r *Reader) head(ctx context.Context, api mapping.API) (head, error) {
 
 // live reads the head of a table that exists.
 func (r *Reader) live(ctx context.Context, api mapping.API) (head, error) {
-	if err := store.CheckAPI(api); err != nil {
-		return head{}, fmt.Errorf("table of %s: %w: %w", api, store.ErrNotFound, err)
+	if err := checkLive(api); err != nil {
+		return head{}, err
 	}
 	h, err := r.head(ctx, api)
-	if err == nil && h.Deleted {
-		// Not there, or not where this code looks for it: the latter is a failure,
-		// and must not come out as an API that nobody may call.
-		if err = r.fits(ctx); err == nil {
-			err = store.ErrNotFound
-		}
-		err = fmt.Errorf("table of %s: %w", api, err)
+	if err != nil {
+		return h, err
 	}
-	return h, err
+	return h, r.lives(ctx, api, h)
 }
 
-// itemsAt reads the table that h heads, decoded and as it is stored; errMoved
-// if it is no longer the current one, since what was read may then be torn.
-func (r *Reader) itemsAt(ctx context.Context, h head) (store.Snapshot, []item, error) {
+// checkLive is ErrNotFound where no table can be.
+func checkLive(api mapping.API) error {
+	if err := store.CheckAPI(api); err != nil {
+		return fmt.Errorf("table of %s: %w: %w", api, store.ErrNotFound, err)
+	}
+	return nil
+}
+
+// lives is an error if h is the head of no table.
+func (r *Reader) lives(ctx context.Context, api mapping.API, h head) error {
+	if !h.Deleted {
+		return nil
+	}
+	// Not there, or not where this code looks for it: the latter is a failure,
+	// and must not come out as an API that nobody may call.
+	err := r.fits(ctx)
+	if err == nil {
+		err = store.ErrNotFound
+	}
+	return fmt.Errorf("table of %s: %w", api, err)
+}
+
+// itemsAt reads the items of the table that h heads; errMoved if it is no longer the
+// current one, since what was read may then be torn.
+func (r *Reader) itemsAt(ctx context.Context, h head) (table, error) {
 	if h.Deleted {
-		return store.Snapshot{}, nil, nil
+		return table{}, nil
 	}
 	api := h.meta().API
 	items, err := r.fitting(ctx, &dynamodb.QueryInput{}, itemsPK(api, h.Generation))
 	if err != nil {
-		return store.Snapshot{}, nil, err
+		return table{}, err
 	}
 	again, err := r.head(ctx, api)
 	if err != nil {
-		return store.Snapshot{}, nil, err
+		return table{}, err
 	}
 	if !again.at(h) {
-		return store.Snapshot{}, nil, errMoved
+		return table{}, errMoved
 	}
 	s, err := h.snapshot(items, r.stamps)
-	return s, items, err
+	return table{Snapshot: s, items: items}, err
 }
 
 func (r *Reader) get(ctx context.Context, k item) (item, error) {

@@ -39,9 +39,9 @@ type transaction struct {
 // plan makes the transaction for an effect on the table that h heads. Where
 // that does not fit into one, it writes a new generation first; the lists of a
 // bulk change's audit record go before it in any case.
-func (s *Store) plan(ctx context.Context, h head, items []item, e store.Effect) (transaction, error) {
+func (s *Store) plan(ctx context.Context, h head, was table, e store.Effect) (transaction, error) {
 	t := transaction{head: h, changeID: e.Record.ChangeID, answer: e.After, litter: e.Delete}
-	p := place{generation: h.Generation}
+	p := place{generation: h.Generation, packed: s.packedAfter(was.Snapshot, e)}
 	if h.Deleted {
 		p.generation = newGeneration()
 	}
@@ -59,7 +59,7 @@ func (s *Store) plan(ctx context.Context, h head, items []item, e store.Effect) 
 		if large {
 			edits = nil
 		}
-		if p, err = s.stage(ctx, h, p, items, e, large); err != nil {
+		if p, err = s.stage(ctx, h, p, was.items, e, large); err != nil {
 			return t, err
 		}
 		if frame, err = s.frame(h, p, e); err != nil {
@@ -70,10 +70,17 @@ func (s *Store) plan(ctx context.Context, h head, items []item, e store.Effect) 
 	return t, nil
 }
 
-// place says where a change has its items and its lists.
+// table is a table decoded, and as it is stored.
+type table struct {
+	store.Snapshot
+	items []item
+}
+
+// place says where a change has its items and its lists, and what it packs.
 type place struct {
 	generation string
 	stage      string // "" if nothing was written before the transaction
+	packed     []byte // nil for nothing
 }
 
 // stage writes what must be there before the transaction.
@@ -129,53 +136,69 @@ func (s *Store) edits(generation string, e store.Effect) ([]types.TransactWriteI
 }
 
 // frame are the actions that every change has, however many items it touches:
-// the head, the audit record and the registers of tables and generations.
+// the head, the audit record, the packed table and the registers of tables and
+// generations.
 func (s *Store) frame(h head, p place, e store.Effect) ([]types.TransactWriteItem, error) {
 	api := e.After.API
 	audit, err := s.auditAction(h, p, e)
 	if err != nil {
 		return nil, err
 	}
-	next, err := nextHead(h, p.generation, e)
+	next, err := nextHead(h, p, e)
 	if err != nil {
 		return nil, err
 	}
-	k, was := key(metaPK(api), metaSK), h.condition()
+	actions := append([]types.TransactWriteItem{s.headAction(h, next, e), audit}, s.packedAction(api, p.packed)...)
 	listed := key(apisPK, joined(api))
 	switch {
-	case e.Delete: // a tombstone keeps nothing of the table but the count
-		maps.Copy(next, k)
-		return []types.TransactWriteItem{s.put(next, was), audit, s.delete(listed)}, nil
+	case e.Delete:
+		actions = append(actions, s.delete(listed))
 	case h.Deleted:
-		maps.Copy(next, k)
-		actions := []types.TransactWriteItem{s.put(next, was), audit, s.put(listed, nil)}
+		actions = append(actions, s.put(listed, nil))
 		if p.generation != p.stage { // else it is registered
 			actions = append(actions, s.put(stageItem(api, stage{name: p.generation, from: h}), nil))
 		}
-		return actions, nil
 	}
-	known := metaNames
-	if e.Record.HeadAfter == nil { // not even written as it is: a later version may have more in it
-		known = nil
+	return actions, nil
+}
+
+// headAction writes the meta item.
+func (s *Store) headAction(h head, next item, e store.Effect) types.TransactWriteItem {
+	k, was := key(metaPK(e.After.API), metaSK), h.condition()
+	if e.Delete || h.Deleted { // a tombstone keeps nothing of the table but the count
+		maps.Copy(next, k)
+		return s.put(next, was)
+	}
+	var known []string
+	if e.Record.HeadAfter != nil {
+		known = metaNames
+	} else { // not even written as it is: a later version may have more in it
 		for _, name := range headNames {
 			delete(next, name)
 		}
 	}
-	return []types.TransactWriteItem{s.update(k, next, known, was), audit}, nil
+	if !s.plain {
+		known = append(slices.Clone(known), packedAttribute)
+	}
+	return s.update(k, next, known, was)
 }
 
 // nextHead is the meta item after the change, but for its key.
-func nextHead(h head, generation string, e store.Effect) (item, error) {
+func nextHead(h head, p place, e store.Effect) (item, error) {
 	n := head{
 		ARN: e.After.API.ARN, Stage: e.After.API.Stage,
 		Number: e.Number, Incarnation: e.After.Revision.Incarnation,
-		Generation: generation, Fence: h.Fence,
+		Generation: p.generation, Fence: h.Fence,
 		Head: store.Head{Name: e.After.Name, Complete: e.After.Complete, Owners: e.After.Owners, Trust: e.After.Trust},
 	}
 	if e.Delete {
 		n.Deleted, n.Incarnation, n.Generation = true, h.Incarnation, ""
 	}
-	return toItem(n)
+	it, err := toItem(n)
+	if err == nil && p.packed != nil {
+		it[packedAttribute] = text(packedName(p.packed))
+	}
+	return it, err
 }
 
 func (s *Store) auditAction(h head, p place, e store.Effect) (types.TransactWriteItem, error) {

@@ -73,6 +73,15 @@ func RunBut(t *testing.T, left []string, open func(t *testing.T) Harness) {
 	}
 }
 
+// RevocationCases names the cases that are about revocations, for RunBut.
+func RevocationCases() []string {
+	var names []string
+	for _, c := range revocationCases {
+		names = append(names, c.name)
+	}
+	return names
+}
+
 // cases are the promises of store.Store.
 var cases = []testCase{
 	{"what is written is read back, every field of it", roundTrip},
