@@ -21,10 +21,13 @@ import (
 	"scopegate/policy"
 )
 
+// tables are those of the two callers.
+type tables struct{ one, hundred world.Tables }
+
 // bed is the world with its tables filled, and the bootstraps compiled.
 type bed struct {
 	world    *world.World
-	tables   world.Tables
+	tables   tables
 	dir      string
 	rows     []row
 	binaries map[string]string // by package
@@ -54,7 +57,10 @@ func newBed(ctx context.Context, o options, progress io.Writer) (b *bed, err err
 	if err = b.world.Ready(ctx); err != nil {
 		return b, err
 	}
-	if b.tables, err = b.world.Seed(ctx, dynamotest.TableName()); err != nil {
+	if b.tables.one, err = b.world.Seed(ctx, dynamotest.TableName(), world.One); err != nil {
+		return b, err
+	}
+	if b.tables.hundred, err = b.world.Seed(ctx, dynamotest.TableName(), world.Hundred); err != nil {
 		return b, err
 	}
 	key, err := b.world.KeyFile()
@@ -76,8 +82,10 @@ func newBed(ctx context.Context, o options, progress io.Writer) (b *bed, err err
 
 func (b *bed) close() error {
 	var errs []error
-	if b.tables.Peers != "" && b.world != nil {
-		errs = append(errs, b.world.Drop(context.Background(), b.tables))
+	for _, t := range []world.Tables{b.tables.one, b.tables.hundred} {
+		if t.Peers != "" {
+			errs = append(errs, b.world.Drop(context.Background(), t))
+		}
 	}
 	if b.world != nil {
 		errs = append(errs, b.world.Close())

@@ -54,6 +54,7 @@ const (
 	rsaRow       = "echo + RSA verify"
 	floorRow     = "cold floor, one root"
 	floorFull    = "cold floor, all roots"
+	floor110Row  = "cold floor, one root, 110 routes in the table"
 	oursRow      = "scopegate, one route"
 	oursFull     = "scopegate, all roots"
 	hundredRow   = "scopegate, 100 routes"
@@ -68,12 +69,12 @@ const module = "scopegate/"
 
 // rows are all there are, in the order of the report. tuned is what serverless.yml
 // sets of the Go runtime's own; answers is the beginning of files' names.
-func rows(w *world.World, t world.Tables, key, answers string, tuned []string) []row {
-	claims := []string{"ISSUER=" + w.Issuer(), "AUDIENCE=" + w.Provider.Audience(), "KEY_FILE=" + key, "KEY_ID=" + w.Provider.KeyID(), "PERMISSIONS=" + t.Document}
-	floor := slices.Concat(w.AWS(), w.Floor(t))
-	ours := append(w.Env(), "TABLE_NAME="+t.Scopegate)
+func rows(w *world.World, t tables, key, answers string, tuned []string) []row {
+	claims := []string{"ISSUER=" + w.Issuer(), "AUDIENCE=" + w.Provider.Audience(), "KEY_FILE=" + key, "KEY_ID=" + w.Provider.KeyID(), "PERMISSIONS=" + t.one.Document}
+	floor, floor110 := slices.Concat(w.AWS(), w.Floor(t.one)), slices.Concat(w.AWS(), w.Floor(t.hundred))
+	ours, ours110 := append(w.Env(), "TABLE_NAME="+t.one.Scopegate), append(w.Env(), "TABLE_NAME="+t.hundred.Scopegate)
 	const echo, rsa, authorizer = module + "bench/peers/echo", module + "bench/peers/rsa", module + "functions/authorizer"
-	script := slices.Concat(floor, []string{"PERMISSIONS=" + t.Document, "NODE_EXTRA_CA_CERTS=" + w.CAFile()})
+	script := slices.Concat(floor, []string{"PERMISSIONS=" + t.one.Document, "NODE_EXTRA_CA_CERTS=" + w.CAFile()})
 	const prototype, query = module + "bench/peers/prototype", module + "bench/peers/query"
 	const static, least = module + "bench/peers/static", module + "bench/peers/floor"
 	list := []row{
@@ -86,6 +87,7 @@ func rows(w *world.World, t world.Tables, key, answers string, tuned []string) [
 		{Name: "by hand, static map, remembered", Pkg: static, Kind: decides, Env: append(slices.Clone(claims), "REMEMBER=1"), Same: echoRow, New: rsaRow},
 		{Name: floorRow, Pkg: least, Kind: decides, Env: floor, Cold: floorRow},
 		{Name: floorFull, Pkg: least, Kind: decides, Env: floor, Full: true, Cold: floorFull},
+		{Name: floor110Row, Pkg: least, Kind: decides, Env: floor110, Caller: world.Hundred, Cold: floor110Row},
 		{Name: "prototype: go-oidc, SDK, remembered", Pkg: prototype, Kind: decides, Env: append(slices.Clone(floor), "REMEMBER=1"), Cold: floorRow, Same: echoRow, New: rsaRow},
 		{Name: "prototype, all roots", Pkg: prototype, Kind: decides, Env: floor, Full: true, Cold: floorFull},
 		{Name: "prototype, not remembered", Pkg: prototype, Kind: decides, Env: floor, Same: echoRow, New: rsaRow},
@@ -96,7 +98,7 @@ func rows(w *world.World, t world.Tables, key, answers string, tuned []string) [
 		{Name: "Node, aws-jwt-verify, Query + Map", Pkg: node + "dynamo", Kind: decides, Env: append(slices.Clone(script), "MAP=1"), Same: echoRow, New: rsaRow},
 		{Name: oursRow, Pkg: authorizer, Kind: decides, Env: ours, Cold: floorRow, Same: echoRow, New: rsaRow},
 		{Name: oursFull, Pkg: authorizer, Kind: decides, Env: ours, Full: true, Cold: floorFull},
-		{Name: hundredRow, Pkg: authorizer, Kind: decides, Env: ours, Caller: world.Hundred, Same: echoRow, New: rsaRow},
+		{Name: hundredRow, Pkg: authorizer, Kind: decides, Env: ours110, Caller: world.Hundred, Cold: floor110Row, Same: echoRow, New: rsaRow},
 	}
 	for i := range list {
 		if list[i].Caller == (world.Caller{}) {
@@ -113,7 +115,7 @@ func rows(w *world.World, t world.Tables, key, answers string, tuned []string) [
 // with the others that are.
 func tunedRows(list []row, tuned []string) []row {
 	var more []row
-	for _, name := range []string{echoRow, bytesRow, bytesHundred, rsaRow, floorRow, floorFull, oursRow, oursFull, hundredRow} {
+	for _, name := range []string{echoRow, bytesRow, bytesHundred, rsaRow, floorRow, floorFull, floor110Row, oursRow, oursFull, hundredRow} {
 		r := list[slices.IndexFunc(list, func(r row) bool { return r.Name == name })]
 		r.Name += deployed
 		r.Env = slices.Concat(r.Env, tuned)

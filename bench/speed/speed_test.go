@@ -38,7 +38,7 @@ func TestARunMeasuresEveryRowAndWritesItDown(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		t.Fatal(err)
 	}
-	list, err := only(rows(&world.World{Provider: provider(t)}, world.Tables{}, "", "", []string{"GOGC=1"}), strings.Split(inGo, ","))
+	list, err := only(rows(&world.World{Provider: provider(t)}, tables{}, "", "", []string{"GOGC=1"}), strings.Split(inGo, ","))
 	if err != nil || !slices.Equal(r.Rows, names(list)) {
 		t.Fatalf("rows %q, want %q (%v)", r.Rows, names(list), err)
 	}
@@ -155,7 +155,7 @@ func TestShortChangesOnlyWhatIsNotSaid(t *testing.T) {
 }
 
 func TestRowsComeWithThoseThatTheyAreComparedWith(t *testing.T) {
-	all := rows(&world.World{Provider: provider(t)}, world.Tables{}, "", "", []string{"GOGC=1"})
+	all := rows(&world.World{Provider: provider(t)}, tables{}, "", "", []string{"GOGC=1"})
 	got, err := only(all, []string{"static list"})
 	if want := []string{echoRow, rsaRow, nodeRow, floorRow}; err != nil || len(got) != len(want) || !slices.ContainsFunc(got, row.script) {
 		t.Errorf("%q, %v; want %q", names(got), err, want)

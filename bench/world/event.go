@@ -12,16 +12,17 @@ import (
 // API is the one that events are about and that Seed fills.
 var API = mapping.API{ARN: "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2", Stage: "dev"}
 
-// Caller is one of the two that the seeded table knows.
+// Caller is one of two, each with tables of its own.
 type Caller struct {
 	Scope          string
 	Path, Template string // of a GET that is permitted
+	More           int    // routes in the table beside ten
 }
 
-// The callers: One holds one route of the table, Hundred a hundred.
+// The callers: One holds one route of ten, Hundred a hundred of 110.
 var (
 	One     = Caller{Scope: "orders.read", Path: "orders/7", Template: "orders/{id}"}
-	Hundred = Caller{Scope: "reports.read", Path: "r42", Template: "r42"}
+	Hundred = Caller{Scope: "reports.read", Path: "r42", Template: "r42", More: 100}
 )
 
 // ARN is the methodArn of the caller's event.

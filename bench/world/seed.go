@@ -33,9 +33,9 @@ type Tables struct {
 // PeersKey is the partition of Tables.Peers.
 var PeersKey = API.ARN + "#" + API.Stage
 
-// Permissions are those of both tables: ten that one meets in any API, one of them
-// for One, and a hundred for Hundred.
-func Permissions() ([]byte, []mapping.Permission, error) {
+// Permissions are those of a caller's tables: ten that one meets in any API, one of
+// them for One; and, in Hundred's, a hundred for that one.
+func (c Caller) Permissions() ([]byte, []mapping.Permission, error) {
 	var lines []string
 	add := func(verb, resource, scope string) {
 		lines = append(lines, fmt.Sprintf(`{"arn":%q,"stage":%q,"httpVerb":%q,"resource":%q,"scope":%q}`, API.ARN, API.Stage, verb, resource, scope))
@@ -48,7 +48,7 @@ func Permissions() ([]byte, []mapping.Permission, error) {
 	} {
 		add(line[0], line[1], line[2])
 	}
-	for i := range 100 {
+	for i := range c.More {
 		add("GET", fmt.Sprintf("r%d", i), Hundred.Scope)
 	}
 	document := []byte("[" + strings.Join(lines, ",\n") + "]")
@@ -56,10 +56,10 @@ func Permissions() ([]byte, []mapping.Permission, error) {
 	return document, list, err
 }
 
-// Seed makes and fills the tables, named after a prefix of the caller's own.
-func (w *World) Seed(ctx context.Context, prefix string) (Tables, error) {
-	t := Tables{Scopegate: prefix + "-scopegate", Peers: prefix + "-peers", Document: w.path("permissions.json")}
-	document, list, err := Permissions()
+// Seed makes and fills tables for a caller, named after a prefix of their own.
+func (w *World) Seed(ctx context.Context, prefix string, c Caller) (Tables, error) {
+	t := Tables{Scopegate: prefix + "-scopegate", Peers: prefix + "-peers", Document: w.path(prefix + ".json")}
+	document, list, err := c.Permissions()
 	if err != nil {
 		return t, err
 	}

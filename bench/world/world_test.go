@@ -28,7 +28,7 @@ func TestTheFloorStartsInThisWorld(t *testing.T) {
 	if err := w.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	tables, err := w.Seed(t.Context(), dynamotest.TableName())
+	tables, err := w.Seed(t.Context(), dynamotest.TableName(), world.Hundred)
 	if err != nil {
 		t.Fatal(err)
 	}

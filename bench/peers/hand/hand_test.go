@@ -20,7 +20,7 @@ func setup(t *testing.T) (*idp.Provider, *hand.Authorizer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, _, err := world.Permissions()
+	document, _, err := world.One.Permissions()
 	if err != nil {
 		t.Fatal(err)
 	}
