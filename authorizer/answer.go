@@ -41,6 +41,31 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimRight(buf.Bytes(), "\n"), nil
 }
 
+// around is an answer around its policy document: with all of the context behind
+// it, and without scopes and roles.
+type around struct{ before, after, afterShort []byte }
+
+// newAround writes what the answers to one caller have in common.
+func newAround(principal string, c token.Claims, revision string) (around, error) {
+	const document = `{"Version":"","Statement":null}`
+	var made around
+	for _, grants := range []bool{true, false} {
+		out, err := marshal(answer{PrincipalID: principal, Context: contextOf(c, revision, grants)})
+		if err != nil {
+			return around{}, err
+		}
+		// The principal may say what it likes: no quote of its own stands alone.
+		at := bytes.Index(out, []byte(`,"policyDocument":`+document)) + len(`,"policyDocument":`)
+		made.before = out[:at:at]
+		if grants {
+			made.after = out[at+len(document):]
+		} else {
+			made.afterShort = out[at+len(document):]
+		}
+	}
+	return made, nil
+}
+
 // contextOf is what the service behind the gateway learns of the caller: short
 // flat strings, since REST APIs refuse nested values. Scopes and roles that do
 // not fit are left out whole, and truncated says so: half a list could be taken

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -55,7 +56,8 @@ const DefaultMaxBytes = 8192
 // several goroutines.
 type Authorizer struct {
 	Config
-	compiled *memory
+	memory    *memory
+	decisions sync.Pool // of *decision
 }
 
 // New makes an Authorizer. It reads nothing yet.
@@ -72,51 +74,67 @@ func New(c Config) (*Authorizer, error) {
 	if c.Remembered == 0 {
 		c.Remembered = 1024
 	}
-	compiled, err := newMemory(c.Remembered)
+	memory, err := newMemory(c.Remembered)
 	if err != nil {
 		return nil, fmt.Errorf("make the authorizer: %w", err)
 	}
-	return &Authorizer{Config: c, compiled: compiled}, nil
+	return &Authorizer{Config: c, memory: memory, decisions: sync.Pool{New: func() any { return new(decision) }}}, nil
 }
 
 // Invoke answers one event. The error "Unauthorized" makes API Gateway answer
-// 401; any other one 500.
+// 401; any other one 500. The answer is the caller's own; of the event nothing is
+// kept, whatever becomes of its bytes afterwards. A call whose token and table are
+// known allocates its answer and nothing else.
 func (a *Authorizer) Invoke(ctx context.Context, payload []byte) (out []byte, err error) {
-	d := &decision{start: a.Now()}
+	d, _ := a.decisions.Get().(*decision)
+	d.begin(a.Now())
 	defer func() {
 		// A bug is a failure, and must end this request only.
 		if p := recover(); p != nil {
 			out, err = nil, failure(Internal, fmt.Errorf("panic: %v", p))
 		}
 		err = a.log(d, err)
+		d.end()
+		a.decisions.Put(d)
 	}()
-	return a.authorize(ctx, payload, d)
+	if out, err = a.authorize(ctx, payload, d); err != nil {
+		return a.refused(d, err)
+	}
+	return out, nil
 }
 
 func (a *Authorizer) authorize(ctx context.Context, payload []byte, d *decision) ([]byte, error) {
-	e, err := parseEvent(payload)
-	d.event, d.requestID = e, requestID(ctx, e)
+	err := d.event.read(payload)
+	d.requestID = requestID(ctx, &d.event)
 	if err != nil {
 		return nil, failure(BadEvent, err)
 	}
-	if a.Simple && e.Shape != HTTP2 {
+	d.event.ARN.API = a.memory.api(d.event.ARN.API)
+	if a.Simple && d.event.Shape != HTTP2 {
 		return nil, failure(SimplePayload, nil)
 	}
-	if err = a.verify(ctx, d); err == nil {
-		err = a.read(ctx, d)
-	}
-	var refused *refusal
-	if errors.As(err, &refused) {
-		return a.refuse(d, refused)
-	}
-	if err != nil {
+	if err := a.verify(ctx, d); err != nil {
 		return nil, err
 	}
-	a.decide(d)
+	if err := a.read(ctx, d); err != nil {
+		return nil, err
+	}
+	if err := a.decide(d); err != nil {
+		return nil, err
+	}
 	if a.Simple {
 		return a.answerSimple(d)
 	}
 	return a.answer(d)
+}
+
+// refused tells a token that was refused, which may have an answer, from a failure.
+func (a *Authorizer) refused(d *decision, err error) ([]byte, error) {
+	var refused *refusal
+	if errors.As(err, &refused) {
+		return a.refuse(d, refused)
+	}
+	return nil, err
 }
 
 // read gets the table and asks whether the token was revoked since it was issued,
@@ -124,15 +142,14 @@ func (a *Authorizer) authorize(ctx context.Context, payload []byte, d *decision)
 func (a *Authorizer) read(ctx context.Context, d *decision) error {
 	a.Revocations.Refresh(ctx) // side by side with the table, where both must be read
 	var err error
-	d.served, err = a.Tables.Table(ctx, d.event.ARN.API)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
+	if d.served, err = a.Tables.Table(ctx, d.event.ARN.API); err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
+			return failure(TableUnavailable, err)
+		}
 		d.served = store.Served{Table: &mapping.Table{}, How: store.Hit}
 		d.reason = UnknownAPI
-	case err != nil:
-		return failure(TableUnavailable, err)
 	}
-	revoked, err := a.Revocations.Revoked(ctx, d.principal, d.claims.IssuedAt)
+	revoked, err := a.Revocations.Revoked(ctx, d.known.principal, d.known.claims.IssuedAt)
 	switch {
 	case err != nil:
 		return failure(RevocationsUnavailable, err)
@@ -164,31 +181,40 @@ func (a *Authorizer) verify(ctx context.Context, d *decision) error {
 		return failure(BadSource, nil)
 	}
 	if memory, ok := a.Verifier.(*remembering); ok {
-		d.claims, d.tokenHit, err = memory.verify(ctx, raw)
+		d.known, d.tokenHit, err = memory.verify(ctx, raw)
 	} else {
-		d.claims, err = a.Verifier.Verify(ctx, raw)
+		d.known, err = verifyAnew(ctx, a.Verifier, raw)
 	}
 	if err != nil {
 		return ofToken(err)
 	}
-	d.principal = d.claims.PrincipalID()
 	return nil
 }
 
+// verifyAnew verifies a token that is not remembered.
+func verifyAnew(ctx context.Context, v Verifier, raw string) (*known, error) {
+	claims, err := v.Verify(ctx, strings.Clone(raw)) // which may be a view
+	if err != nil {
+		return nil, err
+	}
+	return newKnown(claims), nil
+}
+
 // decide finds what the caller holds and what that says about the request.
-func (a *Authorizer) decide(d *decision) {
-	table, arn := d.served.Table, d.event.ARN
-	caller := CallerOf(d.claims)
-	d.held = table.Held(caller, d.start)
-	d.groupsUnknown = table.MissesGroups(caller)
+func (a *Authorizer) decide(d *decision) (err error) {
+	if d.grant, err = a.grantOf(d); err != nil {
+		return err
+	}
+	table, arn := d.served.Table, &d.event.ARN
+	d.held = d.grant.held
 	d.verdict = table.Decide(d.held, arn.Method, arn.Path)
-	if d.verdict.Allowed && mismatch(table, d.event, d.verdict) {
+	if d.verdict.Allowed && a.mismatch(table, &d.event, d.verdict) {
 		d.verdict.Allowed = false
 		d.reason = TemplateMismatch
 	}
 	switch {
 	case d.reason != "":
-	case !d.verdict.Allowed && !table.Trusts(caller):
+	case !d.verdict.Allowed && !d.grant.trusted:
 		d.reason = Untrusted
 	default:
 		d.reason = Reason(d.verdict.Reason)
@@ -196,6 +222,7 @@ func (a *Authorizer) decide(d *decision) {
 	if a.RouteScope {
 		d.held = table.Deciding(d.held, d.verdict, arn.Method, arn.Path)
 	}
+	return nil
 }
 
 // CallerOf is the caller that verified claims speak of.
@@ -209,71 +236,71 @@ func CallerOf(c token.Claims) mapping.Caller {
 
 // answer writes the IAM form.
 func (a *Authorizer) answer(d *decision) ([]byte, error) {
-	budget := a.budget(d)
-	compiled := a.compile(d, budget)
-	if compiled.TooLarge() {
-		d.bytes = compiled.Least() + a.MaxBytes - budget
+	g, request := d.grant, a.request(d)
+	budget := g.budget
+	kept := a.policyOf(d)
+	if kept.TooLarge() {
+		d.bytes = kept.Least() + a.MaxBytes - budget
 		return nil, failure(TooLarge, nil)
 	}
-	doc := compiled.Document(a.request(d))
-	out, err := a.writeWithin(d, doc)
+	d.document = kept.Append(d.document[:0], request)
 	for range mostTries {
-		if err != nil || len(out) <= a.MaxBytes {
+		if d.size() <= a.MaxBytes {
 			break
 		}
 		// What this request adds is too much: its own Deny, or that of all that is
 		// not allowed. The rest may be made smaller for it.
-		budget = max(1, (budget-len(out)+a.MaxBytes)/budgetStep*budgetStep)
-		doc = a.compile(d, budget).Document(a.request(d))
-		out, err = a.writeWithin(d, doc)
+		budget = max(1, (budget-d.size()+a.MaxBytes)/budgetStep*budgetStep)
+		kept = a.compile(d, budget)
+		d.document = kept.Append(d.document[:0], request)
 	}
-	if err == nil && len(out) > a.MaxBytes && !d.verdict.Allowed {
-		doc = policy.DenyAll()
-		out, err = a.writeWithin(d, doc)
+	denyAll := d.size() > a.MaxBytes && !d.verdict.Allowed
+	if denyAll {
+		d.document = policy.AppendDenyAll(d.document[:0])
 	}
+	out := d.write(a.MaxBytes)
 	d.bytes = len(out)
-	switch {
-	case err != nil:
-		return nil, failure(Internal, err)
-	case len(out) > a.MaxBytes:
+	if len(out) > a.MaxBytes {
 		return nil, failure(TooLarge, nil)
 	}
-	return out, a.check(d, doc)
+	if denyAll {
+		return out, nil
+	}
+	return out, d.check(kept.Decide(request, d.start))
 }
 
 // mostTries bounds the attempts to make room for what one request adds.
 const mostTries = 2
 
 func (a *Authorizer) request(d *decision) policy.Request {
-	r := policy.Request{ARN: d.event.ARNText, Denied: !d.verdict.Allowed, End: d.claims.End, ExplicitDeny: a.ExplicitDeny}
+	r := policy.Request{ARN: d.event.ARNText, Denied: !d.verdict.Allowed, End: d.known.claims.End, ExplicitDeny: a.ExplicitDeny}
 	if a.NoExpiry {
 		r.End = time.Time{}
 	}
 	return r
 }
 
-// writeWithin leaves scopes and roles out of the context if the answer is too
-// large with them.
-func (a *Authorizer) writeWithin(d *decision, doc policy.Document) ([]byte, error) {
-	out, err := a.write(d, doc, true)
-	if err == nil && len(out) > a.MaxBytes {
-		return a.write(d, doc, false)
+// size is what the answer has at least: without scopes and roles in the context.
+func (d *decision) size() int { return len(d.grant.before) + len(d.document) + len(d.grant.afterShort) }
+
+// write makes the answer, which is nobody else's. Scopes and roles are left out of
+// the context if it is too large with them.
+func (d *decision) write(most int) []byte {
+	g := d.grant
+	after := g.after
+	if len(g.before)+len(d.document)+len(after) > most {
+		after = g.afterShort
 	}
-	return out, err
+	out := make([]byte, 0, len(g.before)+len(d.document)+len(after))
+	out = append(out, g.before...)
+	out = append(out, d.document...)
+	return append(out, after...)
 }
 
-func (a *Authorizer) write(d *decision, doc policy.Document, grants bool) ([]byte, error) {
-	return marshal(answer{
-		PrincipalID:    d.principal,
-		PolicyDocument: doc,
-		Context:        contextOf(d.claims, d.served.Revision.String(), grants),
-	})
-}
-
-// check reads the finished policy as API Gateway will. What Permits denies must
-// never be allowed by it, whatever went wrong in between.
-func (a *Authorizer) check(d *decision, doc policy.Document) error {
-	allowed := policy.Evaluate(doc, d.event.ARNText, d.start, netip.Addr{}) == policy.Allowed
+// check compares with what API Gateway will make of the finished policy. What
+// Permits denies must never be allowed by it, whatever went wrong in between.
+func (d *decision) check(by policy.Decision) error {
+	allowed := by == policy.Allowed
 	switch {
 	case allowed && !d.verdict.Allowed:
 		return failure(Unsound, nil)
@@ -298,7 +325,7 @@ func (a *Authorizer) refuse(d *decision, r *refusal) ([]byte, error) {
 	return marshal(answer{PrincipalID: anonymous, PolicyDocument: policy.DenyAll()})
 }
 
-func requestID(ctx context.Context, e event) string {
+func requestID(ctx context.Context, e *event) string {
 	if e.RequestID != "" {
 		return e.RequestID
 	}

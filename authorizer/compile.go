@@ -1,6 +1,10 @@
 package authorizer
 
 import (
+	"strings"
+	"sync"
+	"sync/atomic"
+
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"scopegate/mapping"
@@ -8,14 +12,17 @@ import (
 	"scopegate/store"
 )
 
-// memory keeps what compiling made. It is safe for concurrent use; two requests
-// that miss at once both compile.
+// memory keeps what was worked out for earlier requests, in bounded LRUs. It is
+// safe for concurrent use, and no lock is held while something is worked out.
 type memory struct {
-	tables   *lru.Cache[tableKey, *policy.Prepared]
-	policies *lru.Cache[policyKey, *policy.Compiled]
+	tables    *lru.Cache[mapping.API, *prepared]
+	policies  *lru.Cache[policyKey, *compiling]
+	grants    *lru.Cache[grantKey, *grant]
+	apis      *lru.Cache[mapping.API, mapping.API]
+	templates *lru.Cache[string, template]
 }
 
-// tableKey is what a prepared table depends on.
+// tableKey is what a compiled policy has of its table.
 type tableKey struct {
 	api      mapping.API
 	revision store.Revision
@@ -29,58 +36,133 @@ type policyKey struct {
 	budget int
 }
 
-// mostTables bounds the prepared tables kept: they are large, and an instance
-// serves few APIs.
-const mostTables = 16
+const (
+	// mostTables bounds the prepared tables kept. One is only needed to compile
+	// what was not compiled before.
+	mostTables = 64
+	// mostNames bounds what is kept of the names that API Gateway gives: of its
+	// APIs and of their routes.
+	mostNames = 4096
+)
 
 func newMemory(policies int) (*memory, error) {
-	t, err := lru.New[tableKey, *policy.Prepared](mostTables)
-	if err != nil {
+	m := &memory{}
+	var err error
+	if m.tables, err = lru.New[mapping.API, *prepared](mostTables); err != nil {
 		return nil, err
 	}
-	p, err := lru.New[policyKey, *policy.Compiled](policies)
-	return &memory{t, p}, err
+	if m.policies, err = lru.New[policyKey, *compiling](policies); err != nil {
+		return nil, err
+	}
+	if m.grants, err = lru.New[grantKey, *grant](policies); err != nil {
+		return nil, err
+	}
+	if m.apis, err = lru.New[mapping.API, mapping.API](mostNames); err != nil {
+		return nil, err
+	}
+	m.templates, err = lru.New[string, template](mostNames)
+	return m, err
 }
 
-// prepared is the table of a request, made ready once per revision.
-func (m *memory) prepared(s store.Served, api mapping.API) *policy.Prepared {
-	key := tableKey{api, s.Revision}
-	if p, ok := m.tables.Get(key); ok {
-		return p
+// api gives the API that a view names, in words that outlive the call.
+func (m *memory) api(view mapping.API) mapping.API {
+	if api, ok := m.apis.Get(view); ok {
+		return api
 	}
-	p := policy.Prepare(s.Table)
-	m.tables.Add(key, p)
-	return p
+	api := mapping.API{ARN: strings.Clone(view.ARN), Stage: strings.Clone(view.Stage)}
+	m.apis.Add(api, api)
+	return api
+}
+
+// prepared is a table made ready once. Of an API there is one, the newest that
+// was asked for: tables are large.
+type prepared struct {
+	revision store.Revision
+	ready    func() *policy.Prepared
+}
+
+// prepared is the table of a request, made ready once per revision, however many
+// ask at once.
+func (m *memory) prepared(s store.Served, api mapping.API) *policy.Prepared {
+	p, ok := m.tables.Get(api)
+	if !ok || p.revision != s.Revision {
+		p = &prepared{s.Revision, sync.OnceValue(func() *policy.Prepared { return policy.Prepare(s.Table) })}
+		if old, there, _ := m.tables.PeekOrAdd(api, p); there && old.revision == s.Revision {
+			p = old
+		} else if there {
+			m.tables.Add(api, p)
+		}
+	}
+	return p.ready()
+}
+
+// compiling is a policy that one request compiles and all others that need it
+// wait for.
+type compiling struct {
+	once sync.Once
+	kept *policy.Kept              // nil after a bug in compiling it
+	next atomic.Pointer[compiling] // made anew in its place
 }
 
 // compile answers from memory where the same permissions of the same revision
 // were compiled for the same budget before.
-func (a *Authorizer) compile(d *decision, budget int) *policy.Compiled {
+func (a *Authorizer) compile(d *decision, budget int) *policy.Kept {
 	api := d.event.ARN.API
 	key := policyKey{tableKey{api, d.served.Revision}, d.held.Key(), budget}
-	if c, ok := a.compiled.policies.Get(key); ok && !c.Renew(d.start) {
-		d.compiledHit = true
-		return c
+	c, hit := a.memory.policies.Get(key)
+	if !hit {
+		c = &compiling{}
+		if first, there, _ := a.memory.policies.PeekOrAdd(key, c); there {
+			c = first
+		}
 	}
-	c := a.compiled.prepared(d.served, api).Compile(d.held, d.start, budget)
-	a.compiled.policies.Add(key, c)
-	return c
+	kept := a.finish(d, key, c)
+	if hit && kept.Renew(d.start) {
+		hit = false
+		next := &compiling{}
+		if c.next.CompareAndSwap(nil, next) {
+			a.memory.policies.Add(key, next)
+		}
+		kept = a.finish(d, key, c.next.Load())
+	}
+	d.compiledHit = d.compiledHit || hit
+	return kept
+}
+
+// finish compiles, unless another request does or did.
+func (a *Authorizer) finish(d *decision, key policyKey, c *compiling) *policy.Kept {
+	c.once.Do(func() {
+		defer func() {
+			if c.kept == nil {
+				a.memory.policies.Remove(key) // a bug: whoever comes next tries again
+			}
+		}()
+		c.kept = a.memory.prepared(d.served, key.api).Compile(d.held, d.start, key.budget).Keep()
+	})
+	if c.kept == nil {
+		panic("the policy was not compiled")
+	}
+	return c.kept
+}
+
+// policyOf is the policy of a request that rests on its grant alone, as all do but
+// with POLICY_SCOPE=route.
+func (a *Authorizer) policyOf(d *decision) *policy.Kept {
+	if a.RouteScope {
+		return a.compile(d, d.grant.budget)
+	}
+	if kept := d.grant.policy.Load(); kept != nil && !kept.Renew(d.start) {
+		d.compiledHit = true
+		return kept
+	}
+	kept := a.compile(d, d.grant.budget)
+	d.grant.policy.Store(kept)
+	return kept
 }
 
 // budgetStep is what budgets are rounded down to, so that callers whose names
 // are of different lengths share a compiled policy.
 const budgetStep = 32
-
-// budget is how many bytes of this caller's answer are left for the policy
-// document: scopes and roles in the context make way for it.
-func (a *Authorizer) budget(d *decision) int {
-	around, err := a.write(d, policy.Document{}, false)
-	if err != nil {
-		return DocumentBudget(a.MaxBytes)
-	}
-	const document = `{"Version":"","Statement":null}`
-	return max(1, (a.MaxBytes-len(around)+len(document))/budgetStep*budgetStep)
-}
 
 // DocumentBudget is how many bytes an answer of so many has for the policy
 // document of a typical Entra caller.

@@ -3,7 +3,6 @@ package authorizer
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"scopegate/policy"
@@ -61,40 +60,74 @@ type wireEvent struct {
 	} `json:"requestContext"`
 }
 
-// parseEvent reads an event of any shape.
-func parseEvent(payload []byte) (event, error) {
+// fields are what an event says, whatever its shape: those that a shape does not
+// have are empty.
+type fields struct {
+	version, kind, methodARN, routeARN, token string
+	routeKey, resource                        string
+	requestID, contextRouteKey, eventType     string
+
+	authorization []string // every value of the header
+	sources       []string
+	badSources    error // why the sources of an event that has them cannot be read
+}
+
+// read makes e the event that the payload holds, whatever it was before. It may
+// hold views of the payload, which end with the call; see [view].
+func (e *event) read(payload []byte) error {
+	f := fields{authorization: e.Authorization[:0], sources: e.Sources[:0]}
+	if !f.scan(payload) {
+		var err error
+		if f, err = parseFields(payload); err != nil {
+			*e = event{}
+			return err
+		}
+	}
+	return e.fill(&f)
+}
+
+// fill finds out which shape the event has, and takes its fields.
+func (e *event) fill(f *fields) (err error) {
+	*e = event{RequestID: f.requestID, ARNText: f.methodARN, Authorization: f.authorization}
+	switch {
+	case f.version == "2.0":
+		e.Shape, e.ARNText, e.RouteKey, e.Template = HTTP2, f.routeARN, f.routeKey, f.routeKey
+		e.hasSources, e.Sources, err = true, f.sources, f.badSources
+	case f.version == "1.0":
+		e.Shape, e.Template = HTTP1, f.resource
+		e.hasSources, e.Sources, err = true, f.sources, f.badSources
+	case f.kind == "TOKEN":
+		e.Shape, e.Authorization = RESTToken, append(e.Authorization[:0], f.token)
+	case f.kind == "REQUEST" && (f.eventType == "CONNECT" || f.contextRouteKey == "$connect"):
+		e.Shape = WebSocket
+	case f.kind == "REQUEST":
+		e.Shape, e.Template = RESTRequest, f.resource
+	default:
+		return fmt.Errorf("read event: neither TOKEN nor REQUEST of a known version")
+	}
+	if err != nil {
+		return err
+	}
+	if e.ARN, err = policy.ParseARN(e.ARNText); err != nil {
+		return fmt.Errorf("read event: %w", err)
+	}
+	return nil
+}
+
+// parseFields is the definition of what an event says: what encoding/json makes of
+// it.
+func parseFields(payload []byte) (fields, error) {
 	var w wireEvent
 	if err := json.Unmarshal(payload, &w); err != nil {
-		return event{}, fmt.Errorf("read event: %w", err)
+		return fields{}, fmt.Errorf("read event: %w", err)
 	}
-	e := event{RequestID: w.RequestContext.RequestID, ARNText: w.MethodARN, Authorization: w.authorization()}
-	var err error
-	switch {
-	case w.Version == "2.0":
-		e.Shape, e.ARNText, e.RouteKey, e.Template = HTTP2, w.RouteARN, w.RouteKey, w.RouteKey
-		e.hasSources = true
-		e.Sources, err = w.sources()
-	case w.Version == "1.0":
-		e.Shape, e.Template = HTTP1, w.Resource
-		e.hasSources = true
-		e.Sources, err = w.sources()
-	case w.Type == "TOKEN":
-		e.Shape, e.Authorization = RESTToken, []string{w.AuthorizationToken}
-	case w.Type == "REQUEST" && (w.RequestContext.EventType == "CONNECT" || w.RequestContext.RouteKey == "$connect"):
-		e.Shape = WebSocket
-	case w.Type == "REQUEST":
-		e.Shape, e.Template = RESTRequest, w.Resource
-	default:
-		return e, fmt.Errorf("read event: neither TOKEN nor REQUEST of a known version")
+	f := fields{
+		version: w.Version, kind: w.Type, methodARN: w.MethodARN, routeARN: w.RouteARN, token: w.AuthorizationToken,
+		routeKey: w.RouteKey, resource: w.Resource, authorization: w.authorization(),
+		requestID: w.RequestContext.RequestID, contextRouteKey: w.RequestContext.RouteKey, eventType: w.RequestContext.EventType,
 	}
-	if err != nil {
-		return e, err
-	}
-	e.ARN, err = policy.ParseARN(e.ARNText)
-	if err != nil {
-		return e, fmt.Errorf("read event: %w", err)
-	}
-	return e, nil
+	f.sources, f.badSources = w.sources()
+	return f, nil
 }
 
 // authorization collects every value of the header, in whatever case its name
@@ -139,8 +172,15 @@ func (w wireEvent) sources() ([]string, error) {
 
 // cachedBy reports whether API Gateway's cache keeps answers apart by value.
 // Only HTTP APIs say so in the event.
-func (e event) cachedBy(value string) bool {
-	return !e.hasSources || slices.ContainsFunc(e.Sources, func(s string) bool {
-		return strings.TrimSpace(s) == strings.TrimSpace(value)
-	})
+func (e *event) cachedBy(value string) bool {
+	if !e.hasSources {
+		return true
+	}
+	value = strings.TrimSpace(value)
+	for _, s := range e.Sources {
+		if strings.TrimSpace(s) == value {
+			return true
+		}
+	}
+	return false
 }

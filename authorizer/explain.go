@@ -67,7 +67,8 @@ func (a *Authorizer) Explain(ctx context.Context, q Question) (Explanation, erro
 	if parsed.Method != q.Method {
 		return Explanation{}, fmt.Errorf("explain %q %q: a method holds no slash", q.Method, q.Path)
 	}
-	d := &decision{start: a.Now(), claims: q.Claims, principal: q.Claims.PrincipalID(), event: event{Shape: RESTToken, ARN: parsed, ARNText: arn}}
+	d := &decision{known: newKnown(q.Claims), event: event{Shape: RESTToken, ARN: parsed, ARNText: arn}}
+	d.begin(a.Now())
 	err = a.read(ctx, d)
 	var refused *refusal
 	revoked := errors.As(err, &refused)
@@ -75,7 +76,9 @@ func (a *Authorizer) Explain(ctx context.Context, q Question) (Explanation, erro
 		return Explanation{}, err
 	}
 	registered := d.reason != UnknownAPI
-	a.decide(d)
+	if err := a.decide(d); err != nil {
+		return Explanation{}, err
+	}
 	if revoked {
 		x := a.explained(d, registered)
 		x.Allowed, x.Revoked, x.Reason = false, true, Revoked
@@ -93,16 +96,22 @@ func (a *Authorizer) Explain(ctx context.Context, q Question) (Explanation, erro
 // explained gathers what was decided.
 func (a *Authorizer) explained(d *decision, registered bool) Explanation {
 	table, arn := d.served.Table, d.event.ARN
-	caller := CallerOf(d.claims)
+	caller := d.known.caller
 	deciding := table.Deciding(d.held, d.verdict, arn.Method, arn.Path)
 	return Explanation{
-		Allowed: d.verdict.Allowed, Reason: d.reason, PrincipalID: d.principal, Caller: caller,
+		Allowed: d.verdict.Allowed, Reason: d.reason, PrincipalID: d.known.principal, Caller: caller,
 		MethodARN: d.event.ARNText, Registered: registered, Revision: d.served.Revision,
-		Trust: table.Trust(), Trusted: table.Trusts(caller), GroupsUnknown: d.groupsUnknown,
+		Trust: table.Trust(), Trusted: table.Trusts(caller), GroupsUnknown: d.grant.groupsUnknown,
 		Held: table.Permissions(d.held), Readings: table.Readings(d.held, arn.Method, arn.Path),
 		Route: routeName(d.verdict), By: table.Permissions(deciding), Bytes: d.bytes, MaxBytes: a.MaxBytes,
-		Report: a.compile(d, a.budget(d)).Report,
+		Report: a.report(d),
 	}
+}
+
+// report compiles for the report: what is remembered of policies has none.
+func (a *Authorizer) report(d *decision) func() policy.Report {
+	ready, held, at, budget := a.memory.prepared(d.served, d.event.ARN.API), d.held, d.start, d.grant.budget
+	return func() policy.Report { return ready.Compile(held, at, budget).Report() }
 }
 
 // readPolicy takes the policy out of the answer, so that what is shown is what

@@ -3,10 +3,12 @@ package authorizer
 import (
 	"context"
 	"crypto/sha256"
+	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"scopegate/mapping"
 	"scopegate/token"
 )
 
@@ -22,13 +24,25 @@ type remembering struct {
 	Verifier
 	ttl   time.Duration
 	now   func() time.Time
-	known *lru.Cache[[sha256.Size]byte, remembered]
+	known *lru.Cache[[sha256.Size]byte, *known]
 }
 
-type remembered struct {
+// known is a verified token: its claims, and what follows from them alone. It is
+// never changed.
+type known struct {
 	claims     token.Claims
-	since, end time.Time
+	principal  string
+	caller     mapping.Caller
+	since, end time.Time // while it is remembered; zero if it is not
 }
+
+func newKnown(c token.Claims) *known {
+	return &known{claims: c, principal: c.PrincipalID(), caller: CallerOf(c)}
+}
+
+// remembered reports whether the token is kept, so that something may be kept
+// for it.
+func (k *known) remembered() bool { return !k.end.IsZero() }
 
 // Remember puts a memory of size tokens in front of a verifier. A size or ttl of
 // 0 leaves it out.
@@ -39,34 +53,39 @@ func Remember(v Verifier, size int, ttl time.Duration, now func() time.Time) (Ve
 	if now == nil {
 		now = time.Now
 	}
-	known, err := lru.New[[sha256.Size]byte, remembered](size)
+	tokens, err := lru.New[[sha256.Size]byte, *known](size)
 	if err != nil {
 		return nil, err
 	}
-	return &remembering{Verifier: v, ttl: ttl, now: now, known: known}, nil
+	return &remembering{Verifier: v, ttl: ttl, now: now, known: tokens}, nil
 }
 
 // Verify answers from memory where it can. Refusals and outages are not kept.
 func (r *remembering) Verify(ctx context.Context, raw string) (token.Claims, error) {
-	claims, _, err := r.verify(ctx, raw)
-	return claims, err
+	k, _, err := r.verify(ctx, raw)
+	if err != nil {
+		return token.Claims{}, err
+	}
+	return k.claims, nil
 }
 
-// verify also says whether memory answered.
-func (r *remembering) verify(ctx context.Context, raw string) (claims token.Claims, hit bool, err error) {
-	key := sha256.Sum256([]byte(raw))
+// verify also says whether memory answered, which it does without an allocation.
+// raw may be a view: what is kept of it is not.
+func (r *remembering) verify(ctx context.Context, raw string) (k *known, hit bool, err error) {
+	key := sha256.Sum256(bytesOf(raw))
 	now := r.now().Round(0) // the wall clock: Lambda freezes the other one
-	if e, ok := r.known.Get(key); ok && !now.Before(e.since) && now.Before(e.end) {
-		return e.claims, true, nil
+	if k, ok := r.known.Get(key); ok && !now.Before(k.since) && now.Before(k.end) {
+		return k, true, nil
 	}
-	claims, err = r.Verifier.Verify(ctx, raw)
+	claims, err := r.Verifier.Verify(ctx, strings.Clone(raw))
 	if err != nil {
-		return token.Claims{}, false, err
+		return nil, false, err
 	}
-	end := now.Add(r.ttl)
-	if claims.End.Before(end) {
-		end = claims.End
+	k = newKnown(claims)
+	k.since, k.end = now, now.Add(r.ttl)
+	if claims.End.Before(k.end) {
+		k.end = claims.End
 	}
-	r.known.Add(key, remembered{claims: claims, since: now, end: end})
-	return claims, false, nil
+	r.known.Add(key, k)
+	return k, false, nil
 }

@@ -58,3 +58,6 @@ func (c *Kept) Decide(r Request, now time.Time) Decision {
 	}
 	return q.decide(r.ARN, now, end)
 }
+
+// AppendDenyAll appends the minified JSON of [DenyAll].
+func AppendDenyAll(dst []byte) []byte { return append(dst, denyAllText...) }
