@@ -104,7 +104,7 @@ func (a *Authorizer) Invoke(ctx context.Context, payload []byte) (out []byte, er
 }
 
 func (a *Authorizer) authorize(ctx context.Context, payload []byte, d *decision) ([]byte, error) {
-	err := d.event.read(payload)
+	err := d.event.read(payload, &d.reader)
 	d.requestID = requestID(ctx, &d.event)
 	if err != nil {
 		return nil, failure(BadEvent, err)

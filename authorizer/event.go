@@ -73,15 +73,16 @@ type fields struct {
 }
 
 // read makes e the event that the payload holds, whatever it was before. It may
-// hold views of the payload, which end with the call; see [view].
-func (e *event) read(payload []byte) error {
-	f := fields{authorization: e.Authorization[:0], sources: e.Sources[:0]}
-	if !f.scan(payload) {
-		var err error
-		if f, err = parseFields(payload); err != nil {
-			*e = event{}
-			return err
-		}
+// hold views of the payload, which end with the call; see [view]. The reader is
+// there to be used again.
+func (e *event) read(payload []byte, r *eventReader) error {
+	if r.scan(payload, e.Authorization[:0], e.Sources[:0]) {
+		return e.fill(&r.fields)
+	}
+	f, err := parseFields(payload)
+	if err != nil {
+		*e = event{}
+		return err
 	}
 	return e.fill(&f)
 }

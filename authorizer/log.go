@@ -19,6 +19,7 @@ type decision struct {
 	began       time.Time
 	start       time.Time // began, on the wall clock: Lambda freezes the other one
 	requestID   string
+	reader      eventReader
 	event       event
 	known       *known // nil until the token is verified
 	served      store.Served

@@ -15,29 +15,28 @@ var (
 	contextNames = [...]string{"requestId", "routeKey", "eventType"}
 )
 
-// scan reads the fields of an event without reflection and without a copy: they
-// are views of the payload. false says nothing of the event but that parseFields
-// must read it; then f is of no use. What scan takes, parseFields takes for the
-// same, which FuzzScan holds it to.
-func (f *fields) scan(payload []byte) bool {
-	r := eventReader{scanner: scanner{text: payload}, fields: f}
+// eventReader reads events without reflection, and without a copy.
+type eventReader struct {
+	scanner
+	fields
+	seen      uint32 // a bit for each field that was there: of two, none is chosen here
+	header    string // the Authorization of headers
+	hasHeader bool
+}
+
+// scan reads the fields of an event: views of the payload, lists of them in the
+// room given. false says nothing of the event but that parseFields must read it.
+// What scan takes, parseFields takes for the same, which FuzzScan holds it to.
+func (r *eventReader) scan(payload []byte, authorization, sources []string) bool {
+	*r = eventReader{scanner: scanner{text: payload}, fields: fields{authorization: authorization, sources: sources}}
 	if !r.object(r.eventMember) || !r.ended() {
 		return false
 	}
 	// As wireEvent.authorization has it: what holds all values comes first.
-	if len(f.authorization) == 0 && r.hasHeader {
-		f.authorization = append(f.authorization, r.header)
+	if len(r.authorization) == 0 && r.hasHeader {
+		r.authorization = append(r.authorization, r.header)
 	}
 	return true
-}
-
-// eventReader is the state of one scan.
-type eventReader struct {
-	scanner
-	*fields
-	seen      uint32 // a bit for each field that was there: of two, none is chosen here
-	header    string // the Authorization of headers
-	hasHeader bool
 }
 
 // object reads an object, giving each member's name to a function that reads the
@@ -70,22 +69,22 @@ const (
 )
 
 func (r *eventReader) eventMember(name string) bool {
-	f := r.fields
+	f := &r.fields
 	switch name {
 	case "version":
-		return r.text(&f.version, 1<<0)
+		return r.field(&f.version, 1<<0)
 	case "type":
-		return r.text(&f.kind, 1<<1)
+		return r.field(&f.kind, 1<<1)
 	case "methodArn":
-		return r.text(&f.methodARN, 1<<2)
+		return r.field(&f.methodARN, 1<<2)
 	case "routeArn":
-		return r.text(&f.routeARN, 1<<3)
+		return r.field(&f.routeARN, 1<<3)
 	case "authorizationToken":
-		return r.text(&f.token, 1<<4)
+		return r.field(&f.token, 1<<4)
 	case "routeKey":
-		return r.text(&f.routeKey, 1<<5)
+		return r.field(&f.routeKey, 1<<5)
 	case "resource":
-		return r.text(&f.resource, 1<<6)
+		return r.field(&f.resource, 1<<6)
 	case "headers":
 		return r.once(seenHeaders) && r.object(r.headerMember)
 	case "multiValueHeaders":
@@ -99,14 +98,14 @@ func (r *eventReader) eventMember(name string) bool {
 }
 
 func (r *eventReader) contextMember(name string) bool {
-	f := r.fields
+	f := &r.fields
 	switch name {
 	case "requestId":
-		return r.text(&f.requestID, 1<<8)
+		return r.field(&f.requestID, 1<<8)
 	case "routeKey":
-		return r.text(&f.contextRouteKey, 1<<9)
+		return r.field(&f.contextRouteKey, 1<<9)
 	case "eventType":
-		return r.text(&f.eventType, 1<<10)
+		return r.field(&f.eventType, 1<<10)
 	}
 	return !folds(name, contextNames[:]) && r.skip()
 }
@@ -180,8 +179,8 @@ func (r *eventReader) identitySource() bool {
 	return true
 }
 
-// text reads a string into a field.
-func (r *eventReader) text(into *string, bit uint32) bool {
+// field reads a string into a field.
+func (r *eventReader) field(into *string, bit uint32) bool {
 	value, ok := r.string()
 	if !ok || !plainText(value) || !r.once(bit) {
 		return false
