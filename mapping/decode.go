@@ -25,6 +25,14 @@ func decodeObject(b []byte) ([]member, error) {
 	if !utf8.Valid(b) {
 		return nil, errors.New("JSON: must be valid UTF-8")
 	}
+	if members, ok := plainObject(b); ok {
+		return members, nil
+	}
+	return anyObject(b)
+}
+
+// anyObject is what decodeObject does of any text in UTF-8.
+func anyObject(b []byte) ([]member, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.New("JSON: must be an object")
@@ -64,17 +72,9 @@ func decodeWire(b []byte) (w wire, readable bool, err error) {
 	if err != nil {
 		return wire{}, false, err
 	}
-	texts := map[string]*string{
-		"arn": &w.ARN, "stage": &w.Stage, "httpVerb": &w.HTTPVerb, "resource": &w.Resource,
-		"scope": &w.Scope, "role": &w.Role, "group": &w.Group, "principalType": &w.PrincipalType,
-		"tenant": &w.Tenant, "expiresAt": &w.ExpiresAt, "description": &w.Description,
-	}
-	flags := map[string]*bool{"authenticated": &w.Authenticated, "registered": &w.Registered}
-	given := map[string]bool{}
 	var errs []error
 	for _, m := range members {
-		given[m.name] = true
-		switch text, flag := texts[m.name], flags[m.name]; {
+		switch text, flag := w.text(m.name), w.flag(m.name); {
 		case text != nil:
 			errs = append(errs, decodeText(m, text))
 		case flag != nil:
@@ -84,11 +84,50 @@ func decodeWire(b []byte) (w wire, readable bool, err error) {
 		}
 	}
 	for _, name := range []string{"arn", "stage", "httpVerb", "resource"} {
-		if !given[name] {
+		if !slices.ContainsFunc(members, func(m member) bool { return m.name == name }) {
 			errs = append(errs, fault(name, "", "must be given"))
 		}
 	}
 	return w, true, errors.Join(errs...)
+}
+
+// text is where the text of a member belongs, nil for no text's name.
+func (w *wire) text(name string) *string {
+	switch name {
+	case "arn":
+		return &w.ARN
+	case "stage":
+		return &w.Stage
+	case "httpVerb":
+		return &w.HTTPVerb
+	case "resource":
+		return &w.Resource
+	case "scope":
+		return &w.Scope
+	case "role":
+		return &w.Role
+	case "group":
+		return &w.Group
+	case "principalType":
+		return &w.PrincipalType
+	case "tenant":
+		return &w.Tenant
+	case "expiresAt":
+		return &w.ExpiresAt
+	case "description":
+		return &w.Description
+	}
+	return nil
+}
+
+func (w *wire) flag(name string) *bool {
+	switch name {
+	case "authenticated":
+		return &w.Authenticated
+	case "registered":
+		return &w.Registered
+	}
+	return nil
 }
 
 // decodeText refuses an empty value where leaving it out would mean something
@@ -97,7 +136,9 @@ func decodeText(m member, to *string) error {
 	if len(m.value) == 0 || m.value[0] != '"' {
 		return fault(m.name, string(m.value), "must be a string")
 	}
-	if err := json.Unmarshal(m.value, to); err != nil {
+	if bytes.IndexByte(m.value, '\\') < 0 { // it is valid: then it means what it says
+		*to = string(m.value[1 : len(m.value)-1])
+	} else if err := json.Unmarshal(m.value, to); err != nil {
 		return fault(m.name, string(m.value), "must be a string")
 	}
 	if *to == "" && m.name != "resource" && m.name != "description" {

@@ -85,11 +85,9 @@ func escapesOf(c byte) []string {
 	case !isUnreserved(c):
 		return nil
 	}
-	upper := fmt.Sprintf("%%%02X", c)
-	if lower := fmt.Sprintf("%%%02x", c); lower != upper {
-		return []string{upper, lower}
-	}
-	return []string{upper}
+	const upper, lower = "0123456789ABCDEF", "0123456789abcdef"
+	forms := []string{string([]byte{'%', upper[c>>4], upper[c&15]}), string([]byte{'%', lower[c>>4], lower[c&15]})}
+	return slices.Compact(forms)
 }
 
 // mostReserved bounds the spellings of one literal: 2 for each such character.
