@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -141,11 +142,12 @@ func (s *site) connect(endpoint string) {
 	})}
 }
 
-// fill writes a table as people's are: a path of some length, a scope for each.
+// fill writes a table: a path of some length, whose last part is random so that it
+// packs no better than people's do, and one of a hundred scopes.
 func (s *site) fill(ctx context.Context, api mapping.API, routes int) error {
-	lines := make([]string, routes)
+	lines, random := make([]string, routes), rand.New(rand.NewPCG(15, 16))
 	for i := range lines {
-		lines[i] = fmt.Sprintf(`{"arn":%q,"stage":%q,"httpVerb":"GET","resource":"customers/{id}/orders-%d","scope":"orders-%d.read"}`, api.ARN, api.Stage, i, i)
+		lines[i] = fmt.Sprintf(`{"arn":%q,"stage":%q,"httpVerb":"GET","resource":"customers/{id}/%s-%d","scope":"things-%d.read"}`, api.ARN, api.Stage, strconv.FormatUint(random.Uint64N(1<<40), 36), i, random.IntN(100))
 	}
 	list, err := mapping.ParsePermissions([]byte("[" + strings.Join(lines, ",") + "]"))
 	if err != nil {
