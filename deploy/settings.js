@@ -17,7 +17,8 @@ const both = [
 ];
 const settings = [...both, ...authorizerOnly, ...adminOnly];
 const others = [
-  'region', 'tableName', 'accounts', 'alarmTopicArn', 'logRetentionDays', 'tracing', 'authorizerMemory', 'adminMemory',
+  'region', 'tableName', 'accounts', 'alarmTopicArn', 'logRetentionDays', 'tracing', 'authorizerMemory', 'authorizerProcessors',
+  'adminMemory',
   'adminIssuer', 'layers', 'simple',
 ];
 
@@ -152,7 +153,10 @@ function derive(p) {
   const table = {
     TABLE_NAME: made ? { Ref: 'Table' } : p.text('tableName'),
   };
-  const authorizer = { ...table, ...p.environment([...both, ...authorizerOnly]) };
+  // Lambda gives an execution environment one request at a time: more threads that run Go code only hand it to each other
+  // (docs/cold-start.md has the figures, and why GOGC stays as it is).
+  const runtime = { GOMAXPROCS: String(p.number('authorizerProcessors', 1, 6)) };
+  const authorizer = { ...table, ...runtime, ...p.environment([...both, ...authorizerOnly]) };
   const withSimple = p.text('simple') === 'on';
   const authorizers = [{ id: 'Authorizer', name: `scopegate-${p.stage}-authorizer` }];
   if (withSimple) authorizers.push({ id: 'AuthorizerSimple', name: `scopegate-${p.stage}-authorizer-simple` });

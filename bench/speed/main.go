@@ -93,7 +93,7 @@ Exit codes:
 	f.IntVar(&o.Starts, "starts", 20, "cold starts of each")
 	f.DurationVar(&o.Delay, "delay", world.DefaultDelay, "time that each answer of DynamoDB and of the identity provider takes at least")
 	f.StringSliceVar(&o.Only, "only", nil, "only rows whose names contain one of these, and those that they are compared with")
-	f.StringSliceVar(&o.Tuned, "tuned", []string{"GOGC=400", "GOMAXPROCS=1"}, "what serverless.yml sets of the Go runtime")
+	f.StringSliceVar(&o.Tuned, "tuned", []string{"GOMAXPROCS=1"}, "what serverless.yml sets of the Go runtime")
 	f.BoolVar(&o.Short, "short", false, "few rounds, for a look: less than a minute")
 	f.BoolVar(&o.JSON, "json", false, "print the result for programs, with each round's values")
 	f.StringVar(&o.Markdown, "markdown", "", "write the tables into this file, between <!-- speed:begin --> and <!-- speed:end -->")

@@ -59,7 +59,7 @@ func TestSettingsThatAreNotGivenKeepTheCodesDefaults(t *testing.T) {
 	t.Parallel()
 	template := Package(t, ".", mine()...)
 	table, callers := map[string]any{"Ref": "Table"}, map[string]any{"ENTRA_TENANT_IDS": aTenant, "OIDC_AUDIENCES": "api://orders"}
-	authorizer := map[string]any{"TABLE_NAME": table}
+	authorizer := map[string]any{"TABLE_NAME": table, "GOMAXPROCS": "1"}
 	maps.Copy(authorizer, callers)
 	equal(t, "the authorizer's environment", environment(template, "Authorizer"), authorizer)
 	admin := map[string]any{"TABLE_NAME": table, "FLUSH_QUEUE_URL": map[string]any{"Ref": "FlushQueue"}, "ADMIN_TENANT_IDS": aTenant, "ADMIN_AUDIENCES": "api://admin"}
@@ -140,9 +140,9 @@ func TestAStageThatMustNotBeDeployedDoesNotPackage(t *testing.T) {
 			`ENTRA_TENANT_IDS "": must be given`, `OIDC_AUDIENCES "": must be given`, `ADMIN_TENANT_IDS "": must be given`, `ADMIN_AUDIENCES "": must be given`,
 		}},
 		"of the wrong form": {mine("CACHE_TLL=5s", "ENTRA_TENANT_IDS=common", "accounts=123456789012 42", "alarmTopicArn=on-call", "tracing=yes",
-			"logRetentionDays=many", "authorizerMemory=64", "tableName=a/b", "adminIssuer=http://idp.example", "layers=keys"), []string{
+			"logRetentionDays=many", "authorizerMemory=64", "authorizerProcessors=0", "tableName=a/b", "adminIssuer=http://idp.example", "layers=keys"), []string{
 			`CACHE_TLL "5s": is no parameter`, `accounts "123456789012 42": must be`, `alarmTopicArn "on-call": must be`, `tracing "yes": must be`,
-			`logRetentionDays "many": must be`, `authorizerMemory "64": must be`, `tableName "a/b": must be`, `adminIssuer "http://idp.example": must be`,
+			`logRetentionDays "many": must be`, `authorizerMemory "64": must be`, `authorizerProcessors "0": must be`, `tableName "a/b": must be`, `adminIssuer "http://idp.example": must be`,
 			`layers "keys": must be`,
 		}},
 		"of another region": {mine("region=eu-west-1", "alarmTopicArn="+topic, "layers=arn:aws:lambda:eu-west-2:111122223333:layer:keys:1"), []string{

@@ -75,7 +75,7 @@ func Connect(ctx context.Context, s Settings) (*dynamodb.Client, error) {
 	// The SDK's own client, which has AWS_CA_BUNDLE by now, cannot close its
 	// connections; a plain one with its transport can. DynamoDB never redirects.
 	if b, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
-		cfg.HTTPClient = &http.Client{Transport: b.GetTransport(), Timeout: b.GetTimeout(),
+		cfg.HTTPClient = &http.Client{Transport: dynamo.KeepAlive(b.GetTransport()), Timeout: b.GetTimeout(),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	return dynamodb.NewFromConfig(cfg), nil

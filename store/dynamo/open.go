@@ -49,7 +49,7 @@ func LambdaClient(environ []string, timeout time.Duration) (*dynamodb.Client, er
 		timeout = 5 * time.Second
 	}
 	options.HTTPClient = &http.Client{
-		Transport: transport(roots), Timeout: timeout,
+		Transport: KeepAlive(transport(roots)), Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // DynamoDB never does
 	}
 	return dynamodb.New(options), nil
