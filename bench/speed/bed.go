@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type bed struct {
 	rows     []row
 	binaries map[string]string // by package
 	progress io.Writer
+	profile  string // the folder that binaries stay in, with their symbols; else empty
 	missing  string // why rows are left out; empty if none are
 
 	eventBytes  int
@@ -42,7 +44,7 @@ type bed struct {
 const invocation = time.Minute
 
 func newBed(ctx context.Context, o options, progress io.Writer) (b *bed, err error) {
-	b = &bed{progress: progress, binaries: map[string]string{}}
+	b = &bed{progress: progress, binaries: map[string]string{}, profile: o.Profile}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -96,31 +98,39 @@ func (b *bed) close() error {
 	return errors.Join(errs...)
 }
 
-// build compiles each package.
+// build compiles each package. Binaries are named after their packages: the names of
+// processes are those of files.
 func (b *bed) build(ctx context.Context) error {
+	in, flags := b.dir, []string{}
+	if b.profile != "" {
+		in, flags = b.profile, []string{"-ldflags", "-w -buildid="}
+	}
 	for _, r := range b.rows {
 		if b.binaries[r.Pkg] != "" {
 			continue
 		}
 		fmt.Fprintf(b.progress, "compiling %s\n", r.Pkg)
-		dir := filepath.Join(b.dir, strings.ReplaceAll(r.Pkg, "/", "-"))
+		dir := filepath.Join(in, strings.ReplaceAll(r.Pkg, "/", "-"))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		binary, err := compile(ctx, dir, r.Pkg)
+		binary, err := compile(ctx, dir, r.Pkg, flags)
 		if err != nil {
 			return err
 		}
-		b.binaries[r.Pkg] = binary
+		b.binaries[r.Pkg] = filepath.Join(dir, path.Base(r.Pkg))
+		if err := os.Rename(binary, b.binaries[r.Pkg]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func compile(ctx context.Context, dir, pkg string) (string, error) {
+func compile(ctx context.Context, dir, pkg string, flags []string) (string, error) {
 	if script, ok := strings.CutPrefix(pkg, node); ok {
 		return bundle(ctx, dir, script)
 	}
-	return lambdaruntime.Build(ctx, dir, pkg)
+	return lambdaruntime.Build(ctx, dir, pkg, flags...)
 }
 
 // code is the file that is deployed: the binary, or a script's bundle beside its

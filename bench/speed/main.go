@@ -39,6 +39,7 @@ type options struct {
 	JSON     bool          `json:"-"`
 	Check    bool          `json:"-"`
 	Markdown string        `json:"-"`
+	Profile  string        `json:"-"`
 }
 
 var errUnmet = errors.New("a goal is not met")
@@ -77,7 +78,9 @@ Exit codes:
   2  something cannot be measured, or the command line is wrong`,
 		Example: `  go run ./bench/speed --short
   go run ./bench/speed --only echo,scopegate --rounds 50
-  go run ./bench/speed --markdown docs/benchmarks.md`,
+  go run ./bench/speed --markdown docs/benchmarks.md
+  perf record -e cpu-clock -F 8000 -g -- go run ./bench/speed --only "cold floor" --starts 100 --rounds 1 --profile build/speed
+  perf report --comm floor --no-children`,
 		Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(cmd.Flags().Changed); err != nil {
@@ -97,6 +100,7 @@ Exit codes:
 	f.BoolVar(&o.Short, "short", false, "few rounds, for a look: less than a minute")
 	f.BoolVar(&o.JSON, "json", false, "print the result for programs, with each round's values")
 	f.StringVar(&o.Markdown, "markdown", "", "write the tables into this file, between <!-- speed:begin --> and <!-- speed:end -->")
+	f.StringVar(&o.Profile, "profile", "", "compile into this folder, with the names of functions, and leave it: for perf; sizes are then larger")
 	f.BoolVar(&o.Check, "check", false, "exit with 1 if a goal is not met")
 	f.Uint64Var(&o.Seed, "seed", 1, "of the random order")
 	return cmd

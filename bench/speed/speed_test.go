@@ -92,13 +92,17 @@ func times(base string, n int) int {
 // TestABootstrapThatIsWrongIsNotMeasured: neither one that lets a forged token pass
 // nor one that answers with no policy, nor one that does not query although it should.
 func TestABootstrapThatIsWrongIsNotMeasured(t *testing.T) {
-	b, err := newBed(t.Context(), options{Delay: world.DefaultDelay, Only: []string{againRow}}, io.Discard)
+	kept := t.TempDir()
+	b, err := newBed(t.Context(), options{Delay: world.DefaultDelay, Only: []string{againRow}, Profile: kept}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
 		if err := b.close(); err != nil {
 			t.Error(err)
+		}
+		if left, err := filepath.Glob(filepath.Join(kept, "*", "echo")); err != nil || len(left) != 1 {
+			t.Errorf("%q is left to be profiled, %v", left, err)
 		}
 	}()
 	right := b.rows[0]

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // BuildFlags are those that the Makefile ships functions with (LAMBDA_FLAGS).
@@ -13,10 +14,11 @@ var BuildFlags = []string{"-tags", "lambda.norpc", "-trimpath", "-buildvcs=false
 
 // Build compiles a function, named by its import path, as it is shipped, but for
 // this machine, and gives the path of its bootstrap, in dir. It is to be called
-// from within the module. The error holds what the compiler says.
-func Build(ctx context.Context, dir, pkg string) (string, error) {
+// from within the module. Flags of go build that are given beside win over
+// BuildFlags. The error holds what the compiler says.
+func Build(ctx context.Context, dir, pkg string, flags ...string) (string, error) {
 	bootstrap := filepath.Join(dir, "bootstrap")
-	args := append([]string{"build", "-o", bootstrap}, BuildFlags...)
+	args := slices.Concat([]string{"build", "-o", bootstrap}, BuildFlags, flags)
 	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // else a C library is loaded at each start, which no function on Lambda does
 	if out, err := cmd.CombinedOutput(); err != nil {
