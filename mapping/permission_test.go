@@ -362,3 +362,22 @@ func TestAFaultOfAnyBytesHasAMessage(t *testing.T) {
 		}
 	}
 }
+
+// Of two permissions that differ in nothing but what is no part of their id, a
+// table takes the last.
+func TestOfPermissionsWithOneIDTheLastCounts(t *testing.T) {
+	past, future := "2029-01-01T00:00:00Z", "2031-01-01T00:00:00Z"
+	for _, order := range [][]string{{past, future}, {future, past}, {past, past, future}, {future, future, past}} {
+		var list []mapping.Permission
+		for _, end := range order {
+			list = append(list, tabletest.Permission("GET", "a", "s1", "expiresAt", end))
+		}
+		table := tabletest.Table(append(list, tabletest.Permission("GET", "b", "s2"))...)
+		if got, want := table.Permits(tabletest.Caller("s1"), "GET", "/a", now), order[len(order)-1] == future; got != want {
+			t.Errorf("%v: permitted is %v, want %v", order, got, want)
+		}
+		if n := table.Held(tabletest.Caller("s1"), now).Len(); n > 1 {
+			t.Errorf("%v: %d are held", order, n)
+		}
+	}
+}

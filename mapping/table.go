@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,15 +80,14 @@ func NewTable(s Source) (*Table, error) {
 		api: s.API, complete: s.Complete, trust: slices.Clone(s.Trust), methods: map[Verb]*method{},
 		byScope: map[string][]int{}, byRole: map[string][]int{}, byGroup: map[string][]int{},
 	}
-	ids := make(map[string]Permission, len(s.Permissions))
-	for _, p := range s.Permissions {
-		if p.API != s.API {
+	for i := range s.Permissions {
+		if p := &s.Permissions[i]; p.API != s.API {
 			return nil, fmt.Errorf("table of %s: permission %s is of %s", s.API, p.ID(), p.API)
 		}
-		ids[p.ID()] = p
 	}
-	for _, id := range sortedKeys(ids) {
-		t.add(ids[id])
+	t.permissions = make([]Permission, 0, len(s.Permissions))
+	for _, at := range byID(s.Permissions) {
+		t.add(s.Permissions[at])
 	}
 	for _, r := range s.Routes {
 		if r.API != s.API {
@@ -101,13 +101,16 @@ func NewTable(s Source) (*Table, error) {
 	return t, nil
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+// byID is the places of permissions in the order of their ids; of those with one id
+// the last.
+func byID(list []Permission) []int {
+	ids := make([]string, len(list))
+	places := make([]int, len(list))
+	for i := range list {
+		ids[i], places[i] = list[i].ID(), i
 	}
-	slices.Sort(keys)
-	return keys
+	slices.SortFunc(places, func(a, b int) int { return cmp.Or(strings.Compare(ids[a], ids[b]), cmp.Compare(b, a)) })
+	return slices.CompactFunc(places, func(a, b int) bool { return ids[a] == ids[b] })
 }
 
 func (t *Table) add(p Permission) {

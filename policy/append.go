@@ -9,21 +9,17 @@ import (
 
 // Append appends the minified JSON of [Kept.Document] to dst, byte for byte as
 // encoding/json writes it with < > & standing as they are, and returns the longer
-// slice. It allocates nothing beyond dst's growth but in rare cases, which go by
-// way of the Document: an ExplicitDeny, a token that ends before a permission
-// does that the policy knows of, a policy that is too large.
+// slice. It allocates nothing beyond dst's growth, once it has been asked for a
+// token that ends before a permission does; an ExplicitDeny and a policy that is
+// too large go by way of the Document.
 func (c *Kept) Append(dst []byte, r Request) []byte {
 	if q := c.ready; q != nil && !r.ExplicitDeny {
-		end := c.end(r)
-		switch {
-		case r.Denied && !deniable(r.ARN):
+		if r.Denied && !deniable(r.ARN) {
 			return append(dst, denyAllText...)
-		case end.After(q.latest):
-			return q.dated.appendDocument(dst, r, end)
-		case end.IsZero():
-			if w := q.undated(); w.text != "" {
-				return w.appendDocument(dst, r, end)
-			}
+		}
+		end := c.end(r)
+		if w := q.text(end); w.text != "" {
+			return w.appendDocument(dst, r, end)
 		}
 	}
 	return appendSlowly(dst, c.Document(r))
@@ -54,7 +50,7 @@ func (c *Kept) Decide(r Request, now time.Time) Decision {
 		return Evaluate(c.Document(r), r.ARN, now, netip.Addr{})
 	}
 	if r.Denied {
-		return ExplicitlyDenied // by its own Deny, in which ? stands for what could match anything else, or by that of everything
+		return ExplicitlyDenied // by its own ARN, which it matches with every ? in it, or by the Deny of everything
 	}
 	return q.decide(r.ARN, now, end)
 }

@@ -12,28 +12,8 @@ import (
 // does not match it: by the ASCII characters that the glob spells out, which must
 // all be there, and by how it begins.
 type probe struct {
-	must  characters
+	must  charset
 	plain int // bytes behind the prefix, up to the first that is a wildcard or not ASCII
-}
-
-// characters is a set of those of ASCII.
-type characters [2]uint64
-
-func (s *characters) add(c byte) { s[c>>6&1] |= 1 << (c & 63) }
-
-// within reports whether all of the set are in another one.
-func (s *characters) within(other *characters) bool {
-	return s[0]&^other[0]|s[1]&^other[1] == 0
-}
-
-func charactersOf(s string) characters {
-	var set characters
-	for i := range len(s) {
-		if s[i] < utf8.RuneSelf {
-			set.add(s[i])
-		}
-	}
-	return set
 }
 
 func probes(list []rule, prefix string) []probe {
@@ -46,7 +26,7 @@ func probes(list []rule, prefix string) []probe {
 		}
 		for i := range len(glob) {
 			if isPlain(glob[i]) {
-				p.must.add(glob[i])
+				p.must.addAll(glob[i : i+1])
 			}
 		}
 	}
@@ -74,7 +54,8 @@ func (q *ready) decide(arn string, now, end time.Time) Decision {
 	if !ours {
 		return NotMatched
 	}
-	there := charactersOf(text)
+	var there charset
+	there.addAll(text)
 	if q.matches(q.denies, q.denied, text, &there, now, end, false) {
 		return ExplicitlyDenied
 	}
@@ -87,7 +68,7 @@ func (q *ready) decide(arn string, now, end time.Time) Decision {
 // matches reports whether one of the rules matches what stands behind the prefix,
 // and counts. Without an end only those do that count from the start, and they do
 // so for good; with one no Allow counts from then on.
-func (q *ready) matches(list []rule, by []probe, text string, there *characters, now, end time.Time, ends bool) bool {
+func (q *ready) matches(list []rule, by []probe, text string, there *charset, now, end time.Time, ends bool) bool {
 	for i := range by {
 		p := &by[i]
 		if !p.must.within(there) || p.plain > len(text) {

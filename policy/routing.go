@@ -39,10 +39,12 @@ func newRouting(n *node, limit int) *state {
 		if len(r.known) > r.limit {
 			break
 		}
-		s.words = map[string]*state{}
 		for _, m := range s.nodes {
 			for _, c := range m.sorted {
 				if _, done := s.words[c.text]; !done {
+					if s.words == nil { // most states are ends
+						s.words = make(map[string]*state, len(m.sorted))
+					}
 					s.words[c.text] = r.internNext(s.after(c.text), &queue)
 				}
 			}

@@ -191,4 +191,7 @@ func (c *charset) join(other charset) {
 	c[1] |= other[1]
 }
 
+// within reports whether all of the set are in another one.
+func (c *charset) within(other *charset) bool { return c[0]&^other[0]|c[1]&^other[1] == 0 }
+
 func (c charset) has(b byte) bool { return b < 0x80 && c[b/64]&(1<<(b%64)) != 0 }

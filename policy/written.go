@@ -14,10 +14,11 @@ import (
 type ready struct {
 	rules
 	prefix string // of every resource
-	// latest is the last instant at which an Allow ends by itself: for tokens that
-	// end later the text is dated, whatever their end.
-	latest          time.Time
-	dated           written
+	// ends are the instants at which Allows end by themselves, in order. Tokens that
+	// end after the same number of them have the same text but for their end: dated,
+	// by that number.
+	ends            []time.Time
+	dated           []func() written
 	undated         func() written // for POLICY_EXPIRY=off
 	allowed, denied []probe        // of the rules
 }
@@ -27,35 +28,68 @@ type ready struct {
 func (c *Kept) settle(made rules, prefix string) {
 	made = rules{slices.Clone(made.allows), slices.Clone(made.denies)} // no larger than need be
 	c.rules = func() rules { return made }
-	q := &ready{rules: made, prefix: prefix}
-	if len(made.allows) == 0 || !plainPrefix(q.prefix) {
+	if len(made.allows) == 0 || !plainPrefix(prefix) || !made.plain(prefix) {
 		return
 	}
-	for _, list := range [][]rule{made.allows, made.denies} {
-		for _, r := range list {
-			if !strings.HasPrefix(r.resource, q.prefix) || strings.Contains(r.resource, "${") || !writable(r.from) || !writable(r.until) {
-				return
-			}
-		}
-	}
-	for _, r := range made.allows {
-		if r.until.After(q.latest) {
-			q.latest = r.until
-		}
-	}
+	q := &ready{rules: made, prefix: prefix, ends: made.ends()}
 	later := sizingEnd
-	if !later.After(q.latest) {
-		later = q.latest.Add(time.Second)
+	if n := len(q.ends); n > 0 && !later.After(q.ends[n-1]) {
+		later = q.ends[n-1].Add(time.Second)
 	}
 	if !writable(later) {
 		return
 	}
-	q.dated = write(made, later)
-	q.dated.hold(made)
+	for _, end := range q.ends { // as good as one before it, and after the last
+		q.dated = append(q.dated, sync.OnceValue(func() written { return write(made, end) }))
+	}
+	last := write(made, later) // by far the most come here
+	last.hold(made)
+	q.dated = append(q.dated, func() written { return last })
 	q.undated = sync.OnceValue(func() written { return write(made, time.Time{}) })
-	q.allowed, q.denied = probes(made.allows, q.prefix), probes(made.denies, q.prefix)
+	q.allowed, q.denied = probes(made.allows, prefix), probes(made.denies, prefix)
 	c.ready = q
 }
+
+// plain reports whether all rules can be written ahead, and be read without their
+// prefix.
+func (c rules) plain(prefix string) bool {
+	for _, list := range [][]rule{c.allows, c.denies} {
+		for _, r := range list {
+			if !strings.HasPrefix(r.resource, prefix) || strings.Contains(r.resource, "${") || !canonical(r.from) || !canonical(r.until) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// ends lists the instants at which Allows end by themselves, in order.
+func (c rules) ends() []time.Time {
+	var list []time.Time
+	for _, r := range c.allows {
+		if !r.until.IsZero() {
+			list = append(list, r.until)
+		}
+	}
+	slices.SortFunc(list, time.Time.Compare)
+	return slices.Clip(slices.Compact(list))
+}
+
+// text is what is written of a token with an end.
+func (q *ready) text(end time.Time) written {
+	if end.IsZero() {
+		return q.undated()
+	}
+	before := 0
+	for before < len(q.ends) && q.ends[before].Before(end) {
+		before++
+	}
+	return q.dated[before]()
+}
+
+// canonical reports whether two such times are equal exactly if they are the same
+// instant, and if that is writable.
+func canonical(t time.Time) bool { return t == t.UTC().Truncate(time.Second) && writable(t) }
 
 // stampSize is the bytes of an instant that is writable.
 const stampSize = len("2006-01-02T15:04:05Z")
@@ -64,7 +98,7 @@ const stampSize = len("2006-01-02T15:04:05Z")
 // instant, or the time is zero and there is none.
 func writable(t time.Time) bool {
 	const year10000 = 253402300800 // in Unix seconds
-	return t.IsZero() || t.Nanosecond() == 0 && t.Unix() >= 0 && t.Unix() < year10000
+	return t.IsZero() || t.Nanosecond() == 0 && 0 <= t.Unix() && t.Unix() < year10000
 }
 
 // written is the minified JSON of a policy's rules, without brackets, and the
@@ -75,8 +109,7 @@ type written struct {
 }
 
 // write writes rules for tokens that end at an instant, and takes that end out
-// again. It must be later than all Allows' own, or zero: then there are no
-// conditions.
+// again. Zero leaves the conditions out.
 func write(made rules, end time.Time) written {
 	var w written
 	var b []byte
