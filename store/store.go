@@ -30,6 +30,9 @@ var (
 	// ErrUnknown: the store did not say whether the change was committed, and
 	// could not be asked. Repeating the same Change (same ID) is safe.
 	ErrUnknown = errors.New("outcome unknown")
+	// ErrEdited: a table is not as it was when it was last changed by one of these
+	// programs, at the same revision.
+	ErrEdited = errors.New("changed past this program")
 	// ErrVersion: the tables are of a later or an earlier version than this program
 	// can go on with. It is an outage too, and says what ends it.
 	ErrVersion = errors.New("tables and program do not fit")

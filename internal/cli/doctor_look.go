@@ -216,7 +216,14 @@ func (p *program) examineTable(ctx context.Context, table string) []doctor.Row {
 	} else {
 		rows = append(rows, doctor.Table(findings, dynamo.IsLoopback(p.endpoint()))...)
 	}
-	return append(rows, doctor.ReadTables(ctx, dynamo.New(client, table), isOutage)...)
+	return append(rows, doctor.ReadTables(ctx, verified{dynamo.New(client, table)}, isOutage)...)
+}
+
+// verified is a store whose tables are compared with what authorizers read of them.
+type verified struct{ *dynamo.Store }
+
+func (v verified) Load(ctx context.Context, api mapping.API) (store.Snapshot, error) {
+	return v.Verify(ctx, api)
 }
 
 // examineFlush looks at the queue, and whether API Gateway takes a flush. role is

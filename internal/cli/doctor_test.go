@@ -12,10 +12,16 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"scopegate/internal/cli"
 	"scopegate/internal/doctor"
 	"scopegate/internal/dynamotest"
 	"scopegate/internal/idp"
+	"scopegate/mapping"
+	"scopegate/store"
+	"scopegate/store/dynamo"
 )
 
 // doctorRows runs doctor for programs, and gives its rows by part and check.
@@ -178,6 +184,44 @@ func TestDoctorFindsWhatToDoAboutADynamoDBTable(t *testing.T) {
 	if r := rows["DynamoDB table: layout"]; code != cli.Negative || !strings.Contains(r.Change, "scopegate migrate --create") {
 		t.Errorf("no table: %d, %+v", code, r)
 	}
+}
+
+// TestDoctorFindsItemsThatWereEditedByHand: authorizers do not go by them.
+func TestDoctorFindsItemsThatWereEditedByHand(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	endpoint := dynamotest.Endpoint(t)
+	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
+	const arn = "arn:aws:execute-api:us-east-1:219852565112:rz8w6b1ik2"
+	list, err := mapping.ParsePermissions([]byte(`[{"arn":"` + arn + `","stage":"dev","httpVerb":"GET","resource":"a","scope":"s"}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := store.Batch{API: list[0].API, Permissions: list}
+	if _, err := store.Merge(t.Context(), dynamo.New(client, table), batch, store.MergeOptions{By: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	found := func(status doctor.Status, code int) {
+		t.Helper()
+		rows, got, errs := doctorRows(t, environment(t, "AWS_ENDPOINT_URL_DYNAMODB="+endpoint, "TABLE_NAME="+table))
+		want(t, rows, map[string]doctor.Status{"tables: " + arn + " stage dev": status})
+		if got != code {
+			t.Errorf("ends with %d, want %d: %s", got, code, errs)
+		}
+	}
+	found(doctor.OK, cli.OK)
+	all, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &table})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, it := range all.Items {
+		if sk, ok := it["sk"].(*types.AttributeValueMemberS); ok && strings.HasPrefix(sk.Value, "perm#") {
+			it["description"] = &types.AttributeValueMemberS{Value: "edited in the console"}
+			if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: it}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	found(doctor.Finding, cli.Negative)
 }
 
 // cloud is as much of AWS as doctor asks about a stack, and the admin API of it.

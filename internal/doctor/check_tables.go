@@ -45,6 +45,9 @@ func readTable(ctx context.Context, tables Tables, api mapping.API, outage func(
 		return fine(fmt.Sprintf("revision %s, permissions: %d", s.Revision, len(s.Permissions)))
 	case errors.Is(err, store.ErrNotFound):
 		return noted("deleted meanwhile", "none", "none")
+	case errors.Is(err, store.ErrEdited):
+		return found(err.Error(), "authorizers decide by the table as it was last changed with this program",
+			"the items, where they are wrong; then any change of the table with this program, a description will do")
 	case ctx.Err() != nil || outage(err):
 		return failed(err)
 	}

@@ -152,6 +152,7 @@ func TestTablesThatCannotBeReadAreTold(t *testing.T) {
 		"none":              {tables{}, "list", doctor.Note, "import"},
 		"no answer":         {tables{list: outage}, "list", doctor.Failed, ""},
 		"a strange item":    {tables{apis: one, load: errors.New("item perm#1: attribute x")}, "arn:", doctor.Finding, "the item"},
+		"edited by hand":    {tables{apis: one, load: fmt.Errorf("items: %w", store.ErrEdited)}, "arn:", doctor.Finding, "any change"},
 		"throttled":         {tables{apis: one, load: fmt.Errorf("load: %w", outage)}, "arn:", doctor.Failed, ""},
 		"deleted meanwhile": {tables{apis: one, load: store.ErrNotFound}, "arn:", doctor.Note, ""},
 	} {

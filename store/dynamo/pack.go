@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -31,7 +32,7 @@ func (s *Store) packedAfter(before store.Snapshot, e store.Effect) []byte {
 		ARN: after.API.ARN, Stage: after.API.Stage, Number: after.Revision.Number, Incarnation: after.Revision.Incarnation,
 		Packed: packedName(data), Head: store.Head{Name: after.Name, Complete: after.Complete, Owners: after.Owners, Trust: after.Trust},
 	}, data)
-	if err != nil || !slices.EqualFunc(got.Permissions, after.Permissions, samePermission) || !slices.EqualFunc(got.Routes, after.Routes, sameRoute) {
+	if err != nil || !sameContents(got, after) {
 		return nil
 	}
 	return data
@@ -90,6 +91,34 @@ func afterwards(before store.Snapshot, e store.Effect) (store.Snapshot, error) {
 		after.Routes = append(after.Routes, routes[id])
 	}
 	return after, nil
+}
+
+// Verify is Load, and compares what authorizers read of the table: ErrEdited if that is
+// something else at the same revision, since items were changed past this program.
+// Authorizers then go by the table as this program made it, until its next change.
+func (s *Store) Verify(ctx context.Context, api mapping.API) (store.Snapshot, error) {
+	for try := 0; ; try++ {
+		items, err := s.Load(ctx, api)
+		if err != nil {
+			return items, err
+		}
+		packed, h, err := s.packed(ctx, api)
+		switch {
+		case err != nil:
+			return items, err
+		case h.revision() != items.Revision && try < maxLoads:
+			continue // changed in between
+		case packed.Revision != items.Revision:
+			return items, nil // read from the items
+		case !sameContents(packed, items):
+			return items, fmt.Errorf("table of %s: items: %w at revision %s", api, store.ErrEdited, items.Revision)
+		}
+		return items, nil
+	}
+}
+
+func sameContents(a, b store.Snapshot) bool {
+	return slices.EqualFunc(a.Permissions, b.Permissions, samePermission) && slices.EqualFunc(a.Routes, b.Routes, sameRoute)
 }
 
 // packedAction puts the packed table, or takes away what an earlier change packed.

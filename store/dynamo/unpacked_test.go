@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"scopegate/internal/dynamotest"
@@ -144,5 +145,51 @@ func TestItemsOfLaterVersionsAreInNobodysWay(t *testing.T) {
 	wantPacked(t, client, table, "after a change")
 	for _, sk := range []string{"a later kind", "meta2", "snapshot2"} {
 		find(t, client, table, " "+sk)
+	}
+}
+
+// TestItemsEditedByHandAreTold: the revision does not tell. Authorizers go by what was
+// packed, and the next change, of anything in the table, packs what the items are.
+func TestItemsEditedByHandAreTold(t *testing.T) {
+	p := permission(t, `"resource":"a","scope":"s"`)
+	for name, edit := range map[string]func(*testing.T, *dynamodb.Client, string){
+		"a description": func(t *testing.T, client *dynamodb.Client, table string) {
+			it := find(t, client, table, "perm#"+p.ID())
+			it["description"] = s("edited")
+			put(t, client, table, it)
+		},
+		"a permission that is gone": func(t *testing.T, client *dynamodb.Client, table string) {
+			it := find(t, client, table, "perm#"+p.ID())
+			if _, err := client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: item{"pk": it["pk"], "sk": it["sk"]}}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a route that is gone": func(t *testing.T, client *dynamodb.Client, table string) {
+			it := find(t, client, table, "route#"+routeOf(p).ID())
+			if _, err := client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &table, Key: item{"pk": it["pk"], "sk": it["sk"]}}); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		client, table := dynamotest.NewTable(t)
+		st := dynamo.New(client, table)
+		m := commit(t, st, change(store.Revision{}, append(many(t, 2), p)...))
+		if got, err := st.Verify(t.Context(), api); err != nil || got.Revision != m.Revision {
+			t.Errorf("%s: untouched: %+v, %v", name, got, err)
+		}
+		edit(t, client, table)
+		if _, err := st.Verify(t.Context(), api); !errors.Is(err, store.ErrEdited) {
+			t.Errorf("%s: %v", name, err)
+		}
+		m = commit(t, st, change(m.Revision))
+		wantPacked(t, client, table, name+", after a change of nothing")
+		if _, err := st.Verify(t.Context(), api); err != nil {
+			t.Errorf("%s, after a change of nothing: %v", name, err)
+		}
+		st.Plain()
+		commit(t, st, change(m.Revision))
+		if _, err := st.Verify(t.Context(), api); err != nil {
+			t.Errorf("%s, after an older program's change: %v", name, err)
+		}
 	}
 }
