@@ -193,3 +193,23 @@ func TestItemsEditedByHandAreTold(t *testing.T) {
 		}
 	}
 }
+
+// TestALaterVersionsRestrictionFailsAuthorizersToo: it packs in a form of its own, and
+// the items have what this code would pass over.
+func TestALaterVersionsRestrictionFailsAuthorizersToo(t *testing.T) {
+	for _, form := range []string{"2:of a later version", ""} {
+		client, table := dynamotest.NewTable(t)
+		p := permission(t, `"resource":"a","scope":"s"`)
+		commit(t, dynamo.New(client, table), change(store.Revision{}, p))
+		head, it := find(t, client, table, " meta"), find(t, client, table, "perm#"+p.ID())
+		head["revision"], it["sourceIp"] = &types.AttributeValueMemberN{Value: "2"}, s("192.0.2.1")
+		if form != "" { // else it leaves the name of what was packed before
+			head["snapshot"] = s(form)
+		}
+		put(t, client, table, head)
+		put(t, client, table, it)
+		if got, err := dynamo.NewReader(client, table).Load(t.Context(), api); err == nil || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%q: %+v, %v", form, got, err)
+		}
+	}
+}
