@@ -12,15 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/oklog/ulid/v2"
 
+	"scopegate/bench/internal/wire"
 	"scopegate/internal/layout"
 	"scopegate/mapping"
 	"scopegate/store"
 	"scopegate/store/dynamo"
 )
-
-// unit is what one read unit reads, strongly consistent, in bytes (AWS: "DynamoDB
-// on-demand capacity mode"); a Query's items are summed before they are rounded up.
-const unit = 4096
 
 // weighing is a client that adds up what is read and written, but for the ledger, of
 // one unit, which is read beside what is weighed.
@@ -50,13 +47,11 @@ func (w *weighing) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...
 func (w *weighing) weigh(items ...map[string]types.AttributeValue) {
 	page := 0
 	for _, item := range items {
-		for name, v := range item {
-			page += len(name) + sizeOf(v)
-		}
+		page += wire.Size(item)
 	}
 	w.calls++
 	w.bytes += page
-	w.units += max(1, (page+unit-1)/unit)
+	w.units += int(wire.Units(page))
 }
 
 func (w *weighing) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
@@ -68,31 +63,6 @@ func (w *weighing) TransactWriteItems(ctx context.Context, in *dynamodb.Transact
 		}
 	}
 	return out, err
-}
-
-// sizeOf follows AWS ("DynamoDB item sizes and formats"), generously for numbers.
-func sizeOf(v types.AttributeValue) int {
-	switch v := v.(type) {
-	case *types.AttributeValueMemberS:
-		return len(v.Value)
-	case *types.AttributeValueMemberB:
-		return len(v.Value)
-	case *types.AttributeValueMemberN:
-		return len(v.Value) + 1
-	case *types.AttributeValueMemberM:
-		n := 3
-		for name, part := range v.Value {
-			n += 1 + len(name) + sizeOf(part)
-		}
-		return n
-	case *types.AttributeValueMemberL:
-		n := 3
-		for _, part := range v.Value {
-			n += 1 + sizeOf(part)
-		}
-		return n
-	}
-	return 1
 }
 
 // tableSizes are the routes of the tables that are weighed.
