@@ -245,16 +245,16 @@ func (a *Authorizer) answer(d *decision) ([]byte, error) {
 	}
 	d.document = kept.Append(d.document[:0], request)
 	for range mostTries {
-		if d.size() <= a.MaxBytes {
+		if d.size(a.MaxBytes) <= a.MaxBytes {
 			break
 		}
 		// What this request adds is too much: its own Deny, or that of all that is
 		// not allowed. The rest may be made smaller for it.
-		budget = max(1, (budget-d.size()+a.MaxBytes)/budgetStep*budgetStep)
+		budget = max(1, (budget-d.size(a.MaxBytes)+a.MaxBytes)/budgetStep*budgetStep)
 		kept = a.compile(d, budget)
 		d.document = kept.Append(d.document[:0], request)
 	}
-	denyAll := d.size() > a.MaxBytes && !d.verdict.Allowed
+	denyAll := d.size(a.MaxBytes) > a.MaxBytes && !d.verdict.Allowed
 	if denyAll {
 		d.document = policy.AppendDenyAll(d.document[:0])
 	}
@@ -280,21 +280,28 @@ func (a *Authorizer) request(d *decision) policy.Request {
 	return r
 }
 
-// size is what the answer has at least: without scopes and roles in the context.
-func (d *decision) size() int { return len(d.grant.before) + len(d.document) + len(d.grant.afterShort) }
-
-// write makes the answer, which is nobody else's. Scopes and roles are left out of
-// the context if it is too large with them.
-func (d *decision) write(most int) []byte {
+// after is what follows the document: scopes and roles are left out of the context
+// if the answer would be larger than most with them. (A short list is shorter than
+// the word that it was left out.)
+func (d *decision) after(most int) []byte {
 	g := d.grant
-	after := g.after
-	if len(g.before)+len(d.document)+len(after) > most {
-		after = g.afterShort
+	if len(g.before)+len(d.document)+len(g.after) > most {
+		return g.afterShort
 	}
-	out := make([]byte, 0, len(g.before)+len(d.document)+len(after))
-	out = append(out, g.before...)
+	return g.after
+}
+
+// size is the answer's, in bytes.
+func (d *decision) size(most int) int {
+	return len(d.grant.before) + len(d.document) + len(d.after(most))
+}
+
+// write makes the answer, which is nobody else's.
+func (d *decision) write(most int) []byte {
+	out := make([]byte, 0, d.size(most))
+	out = append(out, d.grant.before...)
 	out = append(out, d.document...)
-	return append(out, after...)
+	return append(out, d.after(most)...)
 }
 
 // check compares with what API Gateway will make of the finished policy. What
