@@ -8,6 +8,9 @@ type Curve struct {
 	// Goal, if not 0, is what the last point of the first line may be, as a ratio to
 	// its first.
 	Goal float64
+	// Control, if there is one, is what the last point is compared with too: it has
+	// all that comes with what is varied, and not that itself.
+	Control *Load
 }
 
 // Series is one line of a curve. The first point of the first line is what all are
@@ -46,13 +49,15 @@ func curves() []Curve {
 	skewed, roomy := ordinary, ordinary
 	skewed.Skewed = true
 	roomy.Cache = 1024
+	aslong := ordinary
+	long(&aslong, 200)
 	mixed := roomy
 	mixed.Kinds = 4
 	return []Curve{
 		{Name: "routes", X: "routes in the table", Goal: 1.2, Lines: []Series{
 			series("a known token", ordinary, func(l *Load, n int) { l.Routes = n }, 10, 30, 100, 300, 1000, 3000, 10_000),
 		}},
-		{Name: "scopes", X: "scopes in the token", Goal: 1.2, Lines: []Series{
+		{Name: "scopes", X: "scopes in the token", Goal: 1.2, Control: &aslong, Lines: []Series{
 			series("a known token", ordinary, scopes, 1, 3, 10, 30, 100, 200),
 			series("1 scope, a token as long", ordinary, long, 3, 10, 30, 100, 200),
 		}},

@@ -93,6 +93,9 @@ func (r Report) curve(b *strings.Builder, c Result) {
 	case is:
 		fmt.Fprintf(b, "; the goal of %g is **not met**", c.Goal)
 	}
+	if end.Control > 0 {
+		fmt.Fprintf(b, ". Against 1 scope in a token as long, whose event has as many bytes for Lambda to hand over, p50 %.2f, CPU %.2f", end.Control, end.ControlCPU)
+	}
 	b.WriteString(".\n\n")
 }
 
