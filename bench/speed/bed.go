@@ -33,6 +33,7 @@ type bed struct {
 	rows     []row
 	binaries map[string]string // by package
 	progress io.Writer
+	node     string // the path of Node, where there are rows in it
 	profile  string // the folder that binaries stay in, with their symbols; else empty
 	missing  string // why rows are left out; empty if none are
 
@@ -72,7 +73,7 @@ func newBed(ctx context.Context, o options, progress io.Writer) (b *bed, err err
 	if b.rows, err = only(rows(b.world, b.tables, key, filepath.Join(b.dir, "answer"), o.Tuned), o.Only); err != nil {
 		return b, err
 	}
-	b.rows, b.missing = withoutMissing(b.rows)
+	b.rows, b.node, b.missing = withoutMissing(b.rows)
 	if b.missing != "" {
 		fmt.Fprintln(progress, b.missing)
 	}
@@ -200,7 +201,11 @@ func (b *bed) start(ctx context.Context, r row) (*lambdaruntime.Runtime, error) 
 	if r.Full {
 		trust = b.world.FullBundle()
 	}
-	rt, err := lambdaruntime.Start(ctx, b.binaries[r.Pkg], append(trust, r.Env...), lambdaruntime.Options{Timeout: invocation})
+	env := append(trust, r.Env...)
+	if r.script() { // children have Lambda's PATH, not ours
+		env = append(env, "NODE="+b.node)
+	}
+	rt, err := lambdaruntime.Start(ctx, b.binaries[r.Pkg], env, lambdaruntime.Options{Timeout: invocation})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Name, err)
 	}

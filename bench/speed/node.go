@@ -25,20 +25,20 @@ func scripts() (string, error) {
 }
 
 // withoutMissing leaves out the rows in Node where Node, or what they need of npm,
-// is not there, and says why.
-func withoutMissing(list []row) ([]row, string) {
+// is not there, and says why; else it gives the path of Node.
+func withoutMissing(list []row) (left []row, path, missing string) {
 	if !slices.ContainsFunc(list, row.script) {
-		return list, ""
+		return list, "", ""
 	}
-	_, errNode := exec.LookPath("node")
+	path, errNode := exec.LookPath("node")
 	dir, err := scripts()
 	if err == nil {
 		_, err = os.Stat(filepath.Join(dir, "node_modules", ".bin", "esbuild"))
 	}
 	if err := errors.Join(errNode, err); err != nil {
-		return slices.DeleteFunc(slices.Clone(list), row.script), fmt.Sprintf("Rows in Node are left out; make bench installs what they need. (%v)", err)
+		return slices.DeleteFunc(slices.Clone(list), row.script), "", fmt.Sprintf("Rows in Node are left out; make bench installs what they need. (%v)", err)
 	}
-	return list, ""
+	return list, path, ""
 }
 
 func (r row) script() bool { return strings.HasPrefix(r.Pkg, node) }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -145,6 +146,30 @@ func TestWrongFlagsAreNamedAllAtOnce(t *testing.T) {
 		if !strings.Contains(progress.String(), want) {
 			t.Errorf("%q is not in %q", want, &progress)
 		}
+	}
+}
+
+// TestRowsAsDeployedRunAsDeployed: with what deploy/ gives the authorizer of the Go
+// runtime's own settings, and nothing else.
+func TestRowsAsDeployedRunAsDeployed(t *testing.T) {
+	var stages, settings []byte
+	for name, to := range map[string]*[]byte{"stages.yml": &stages, "settings.js": &settings} {
+		var err error
+		if *to, err = os.ReadFile(filepath.Join("..", "..", "deploy", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want []string
+	if n := regexp.MustCompile(`(?m)^ +authorizerProcessors: (\d+)`).FindSubmatch(stages); n != nil {
+		want = append(want, "GOMAXPROCS="+string(n[1]))
+	}
+	for _, name := range []string{"GOGC:", "GOMEMLIMIT:"} {
+		if bytes.Contains(settings, []byte(name)) {
+			t.Errorf("deploy/settings.js sets %s which no row has", name)
+		}
+	}
+	if got := command().Flag("tuned").DefValue; got != "["+strings.Join(want, ",")+"]" {
+		t.Errorf("--tuned is %s, deployed is %s", got, want)
 	}
 }
 
