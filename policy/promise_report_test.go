@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -236,4 +237,34 @@ func checkRouteOf(t *rapid.T, p promise, c policy.Collision, method, path string
 	if !byRoute && !byPattern {
 		t.Fatalf("%+v: the witness is permitted by another route\n%s", c, p.dump(p.kept))
 	}
+}
+
+// TestACollisionBehindASlashAtTheEndIsFound: with the slash at its end a text must
+// match a held pattern without it, too. Of two that stand alike but for that, the
+// search for a witness must not give up the second for the first.
+func TestACollisionBehindASlashAtTheEndIsFound(t *testing.T) {
+	p := tabletest.Permission
+	table := tabletest.Table(
+		p("GET", "k:1/k:1/{x}/{y}/{p+}", "s3"),
+		p("GET", "k:1/k:1/{x}/{y}", "s1", "expiresAt", tabletest.Now.Format(time.RFC3339)),
+		p("GET", "*:1/k:1/*/*/*", "s1", "expiresAt", tabletest.Now.Format(time.RFC3339)),
+		p("GET", "*", "s1", "expiresAt", tabletest.Now.Add(-time.Minute).Format(time.RFC3339)),
+		p("GET", "*k:1/k:1/*/*/*/*", "s1", "expiresAt", tabletest.Now.Add(2*time.Minute).Format(time.RFC3339)),
+	)
+	const path = "/k:1/k:1/b/b/a/a/a/"
+	held := table.Held(tabletest.Caller("s1"), tabletest.Now)
+	if !table.Decide(held, "GET", path).Allowed {
+		t.Fatal("not permitted")
+	}
+	compiled := policy.Prepare(table).Compile(held, tabletest.Now, 1)
+	arn := tabletest.API.ARN + "/dev/GET" + path
+	if policy.Evaluate(compiled.Document(policy.Request{End: tabletest.Now.Add(time.Hour)}), arn, tabletest.Now, netip.Addr{}) == policy.Allowed {
+		t.Fatal("not denied")
+	}
+	for _, c := range compiled.Report().Collisions {
+		if mapping.Match(c.Deny, arn) {
+			return
+		}
+	}
+	t.Error("not reported")
 }

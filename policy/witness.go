@@ -127,6 +127,9 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	type standing struct {
 		a, b positions
 		progress
+		// bare says that the text would match the pattern without the slash at its
+		// end, as it must to be permitted with it.
+		bare bool
 	}
 	type try struct {
 		standing
@@ -134,7 +137,7 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 	}
 	method, _, _ := strings.Cut(pattern, "/")
 	seen := map[standing]int{}
-	queue := []try{{standing{one.start(), other.start(), progress{}}, ""}}
+	queue := []try{{standing{a: one.start(), b: other.start()}, ""}}
 	for tried := 0; len(queue) > 0 && tried < 10*mostTried; tried++ {
 		at := queue[0]
 		queue = queue[1:]
@@ -142,7 +145,7 @@ func (in *inspection) common(pattern, deny string) (path string, ok bool) {
 			return at.text, true
 		}
 		for _, c := range alphabet(&one, &at.a, &other, &at.b) {
-			next := try{standing{one.step(&at.a, c), other.step(&at.b, c), in.progress(at.progress, method, at.text, c)}, at.text + string(c)}
+			next := try{standing{one.step(&at.a, c), other.step(&at.b, c), in.progress(at.progress, method, at.text, c), c == '/' && one.done(&at.a)}, at.text + string(c)}
 			if one.empty(&next.a) || other.empty(&next.b) || seen[next.standing] == mostAlike || malformed(next.text) {
 				continue
 			}
