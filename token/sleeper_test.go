@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -138,53 +139,83 @@ func TestAFetchFromBeforeARotationIsNoAnswer(t *testing.T) {
 	})
 }
 
-// Over HTTP/2 a request of before a freeze would keep its dead connection busy, and
-// the next one would be sent into it.
-func TestAFrozenFetchLeavesTheNextOneAConnection(t *testing.T) {
-	w := newWorld(t, 2)
-	var mu sync.Mutex
-	dead := map[string]bool{}
-	hang := false
-	stop := make(chan struct{})
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		if hang {
-			dead[r.RemoteAddr] = true // the connection is gone from now on
-			hang = false
-		}
-		d := dead[r.RemoteAddr]
-		mu.Unlock()
-		if d {
-			<-stop
-			return
-		}
-		w.idp.ServeHTTP(rw, r)
-	}))
+// deadAfter is a provider one of whose connections dies: from then on nothing comes
+// back over it.
+type deadAfter struct {
+	http.Handler
+	stop chan struct{} // ends its requests at last
+
+	mu   sync.Mutex
+	next bool // the next request's connection dies
+	dead map[any]bool
+}
+
+type connKey struct{}
+
+func (d *deadAfter) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	over := r.Context().Value(connKey{})
+	d.mu.Lock()
+	if d.next {
+		d.next, d.dead[over] = false, true
+	}
+	dead := d.dead[over]
+	d.mu.Unlock()
+	if dead {
+		<-d.stop
+		return
+	}
+	d.Handler.ServeHTTP(rw, r)
+}
+
+func (d *deadAfter) die() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.next = true
+}
+
+// overTLS has the verifier ask the handler with the transport that it makes itself,
+// over TLS, as one that speaks HTTP/2 and HTTP/1.1 serves it.
+func (w *world) overTLS(t *testing.T, h http.Handler) {
+	network := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	server := httptest.NewUnstartedServer(h)
+	_ = server.Listener.Close()
+	server.Listener = network
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, c)
+	}
 	server.EnableHTTP2 = true
 	server.StartTLS()
-	defer server.Close()
-	defer close(stop)
+	t.Cleanup(server.Close)
 	w.idp.SetBaseURL(server.URL)
-	c := w.config()
-	c.Issuers = nil
 	tr := ownTransport()
+	tr.DialContext = network.dial
 	tr.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	tr.TLSClientConfig.NextProtos = nil
-	c.HTTPClient = &http.Client{Transport: tr}
-	defer tr.CloseIdleConnections()
+	t.Cleanup(tr.CloseIdleConnections)
+	c := w.config()
+	c.Issuers, c.HTTPClient = nil, &http.Client{Transport: tr}
 	v, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.verifier = v
-	raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 28 * time.Hour})
-	w.wantGood(t, raw)
-	w.clock.Advance(refreshAfter)
-	mu.Lock()
-	hang = true
-	mu.Unlock()
-	w.wantGood(t, raw)              // after a second, with the fetch under way; then Lambda freezes
-	w.clock.Advance(20 * time.Hour) // thawed: the process has not lived on a moment
-	w.rotate(t)
-	w.wantGood(t, mint(t, w.idp, idp.Spec{Scopes: []string{"a"}}))
+}
+
+// Over HTTP/2 a request of before a freeze would keep its dead connection busy, and
+// the next one would be sent into it.
+func TestAFrozenFetchLeavesTheNextOneAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		provider := &deadAfter{Handler: w.idp, stop: make(chan struct{}), dead: map[any]bool{}}
+		w.overTLS(t, provider)
+		t.Cleanup(func() { close(provider.stop) })
+		raw := mint(t, w.idp, idp.Spec{Scopes: []string{"a"}, Life: 28 * time.Hour})
+		w.wantGood(t, raw)
+		w.clock.Advance(refreshAfter)
+		provider.die()
+		w.wantGood(t, raw)              // after a second, with the fetch under way; then Lambda freezes
+		w.clock.Advance(20 * time.Hour) // thawed: the process has not lived on a moment
+		w.rotate(t)
+		w.wantGood(t, mint(t, w.idp, idp.Spec{Scopes: []string{"a"}}))
+	})
 }
