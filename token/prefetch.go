@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// patience is how long the issuers of a host wait for the one before them.
+// patience is how long the issuers of a host wait for those before them, all in all.
 const patience = time.Second
 
 // Prefetch loads the keys of all issuers. Its error joins those of the issuers
@@ -18,7 +18,7 @@ const patience = time.Second
 // of an Entra tenant are, one after the other: so they share a connection, whose TLS
 // handshake is the dearest part of a start (Entra speaks HTTP/1.1 only, where
 // requests side by side need a connection each). A host that takes long is not waited
-// for: its next issuer is asked beside the slow one.
+// for: its other issuers are then asked all at once, however many tenants there are.
 func (v *Verifier) Prefetch(ctx context.Context) error {
 	errs := make([]error, len(v.issuers))
 	hosts := map[string][]int{}
@@ -39,6 +39,8 @@ func (v *Verifier) Prefetch(ctx context.Context) error {
 func (v *Verifier) prefetchInTurn(ctx context.Context, list []int, errs []error) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	turns, over := context.WithTimeout(ctx, patience)
+	defer over()
 	for _, i := range list {
 		done := make(chan struct{})
 		wg.Go(func() {
@@ -47,11 +49,9 @@ func (v *Verifier) prefetchInTurn(ctx context.Context, list []int, errs []error)
 				errs[i] = fmt.Errorf("keys of %s: %w", v.issuers[i].iss, err)
 			}
 		})
-		timer := time.NewTimer(patience)
 		select {
 		case <-done:
-		case <-timer.C:
+		case <-turns.Done():
 		}
-		timer.Stop()
 	}
 }

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -84,6 +85,42 @@ func TestAHangingIssuerDoesNotKeepItsNeighbourFromItsKeys(t *testing.T) {
 			t.Errorf("the keys of v1 were not there: %+v, then %+v", asked, got)
 		}
 	})
+}
+
+// TestASlowHostIsWaitedForOnceAndNotOnceForEachIssuer: ten tenants whose host takes
+// its time have their keys within the time that a start has.
+func TestASlowHostIsWaitedForOnceAndNotOnceForEachIssuer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tenants, answer = 10, 400 * time.Millisecond
+		w := hangingWorld(t)
+		c := w.config()
+		c.Now = time.Now
+		c.TenantIDs = nil
+		for i := range tenants {
+			c.TenantIDs = append(c.TenantIDs, fmt.Sprintf("%08d-2222-4333-8444-555555555555", i))
+		}
+		w.net.byHost["login.example"] = slow{w.idp, answer}
+		v, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		_ = v.Prefetch(t.Context()) // what the provider says of tenants that are not its own is not asked here
+		if took := time.Since(start); took > patience+2*answer {
+			t.Errorf("%d tenants took %v", tenants, took)
+		}
+	})
+}
+
+// slow takes its time for each answer.
+type slow struct {
+	http.Handler
+	answer time.Duration
+}
+
+func (s slow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	time.Sleep(s.answer) // of the bubble's time
+	s.Handler.ServeHTTP(w, r)
 }
 
 // TestAPrefetchEndsWithItsContext, however many issuers a host has.

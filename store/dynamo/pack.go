@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -94,11 +95,15 @@ func afterwards(before store.Snapshot, e store.Effect) (store.Snapshot, error) {
 }
 
 // Verify is Load, and compares what authorizers read of the table: ErrEdited if that is
-// something else at the same revision, since items were changed past this program.
+// something else at the same revision, or can be read where the items cannot, since
+// these were changed past this program.
 // Authorizers then go by the table as this program made it, until its next change.
 func (s *Store) Verify(ctx context.Context, api mapping.API) (store.Snapshot, error) {
 	for try := 0; ; try++ {
 		items, err := s.Load(ctx, api)
+		if errors.As(err, new(unreadable)) {
+			return items, s.verifyUnreadable(ctx, api, err)
+		}
 		if err != nil {
 			return items, err
 		}
@@ -115,6 +120,16 @@ func (s *Store) Verify(ctx context.Context, api mapping.API) (store.Snapshot, er
 		}
 		return items, nil
 	}
+}
+
+// verifyUnreadable says whether authorizers can read the table all the same, whose
+// items cannot be: ErrEdited if so, since what is packed was read from items.
+func (s *Store) verifyUnreadable(ctx context.Context, api mapping.API, fault error) error {
+	packed, _, err := s.packed(ctx, api)
+	if err != nil || packed.Revision == (store.Revision{}) {
+		return fault // their calls fail, too
+	}
+	return fmt.Errorf("%w at revision %s: %w", store.ErrEdited, packed.Revision, fault)
 }
 
 func sameContents(a, b store.Snapshot) bool {

@@ -209,8 +209,17 @@ func (r *Reader) itemsAt(ctx context.Context, h head) (table, error) {
 		return table{}, errMoved
 	}
 	s, err := h.snapshot(items, r.stamps)
+	if err != nil {
+		err = unreadable{err}
+	}
 	return table{Snapshot: s, items: items}, err
 }
+
+// unreadable is what is wrong with an item of a table, which was read without a fault
+// of the wire.
+type unreadable struct{ error }
+
+func (u unreadable) Unwrap() error { return u.error }
 
 func (r *Reader) get(ctx context.Context, k item) (item, error) {
 	out, err := r.client.GetItem(ctx, &dynamodb.GetItemInput{

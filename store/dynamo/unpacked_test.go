@@ -194,6 +194,30 @@ func TestItemsEditedByHandAreTold(t *testing.T) {
 	}
 }
 
+// TestAnItemThatWasMadeUnreadableByHandIsTold: authorizers go on with the table as it
+// was packed, which is something else than that their calls fail.
+func TestAnItemThatWasMadeUnreadableByHandIsTold(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	st := dynamo.New(client, table)
+	p := permission(t, `"resource":"a","scope":"s"`)
+	m := commit(t, st, change(store.Revision{}, p))
+	it := find(t, client, table, "perm#"+p.ID())
+	it["sourceIp"] = s("192.0.2.1")
+	put(t, client, table, it)
+	if got, err := dynamo.NewReader(client, table).Load(t.Context(), api); err != nil || got.Revision != m.Revision {
+		t.Errorf("authorizers: %+v, %v", got, err)
+	}
+	if _, err := st.Verify(t.Context(), api); !errors.Is(err, store.ErrEdited) || !strings.Contains(err.Error(), "sourceIp") {
+		t.Errorf("packed: %v", err)
+	}
+	head := find(t, client, table, " meta") // as of a program of before: authorizers fail
+	delete(head, "snapshot")
+	put(t, client, table, head)
+	if _, err := st.Verify(t.Context(), api); err == nil || errors.Is(err, store.ErrEdited) {
+		t.Errorf("not packed: %v", err)
+	}
+}
+
 // TestALaterVersionsRestrictionFailsAuthorizersToo: it packs in a form of its own, and
 // the items have what this code would pass over.
 func TestALaterVersionsRestrictionFailsAuthorizersToo(t *testing.T) {
