@@ -86,3 +86,17 @@ func TestARefusedTokenCostsLittle(t *testing.T) {
 		t.Errorf("%v allocations", got)
 	}
 }
+
+// TestANewTokenCostsLittleBesideItsVerification: a verifier that takes every token
+// leaves what the pipeline adds for one that it never saw.
+func TestANewTokenCostsLittleBesideItsVerification(t *testing.T) {
+	a := start(t, func(c *authorizer.Config) { c.Log, c.Verifier = written(), anybody(claims("s1")) }, routes(90)...)
+	payload := []byte(restToken(api+"/dev/GET/r0/7", "Bearer "+good))
+	if got := testing.AllocsPerRun(200, func() {
+		if _, err := a.Invoke(t.Context(), payload); err != nil {
+			t.Fatal(err)
+		}
+	}); got > 130 {
+		t.Errorf("%v allocations", got)
+	}
+}

@@ -15,7 +15,7 @@ import (
 // memory keeps what was worked out for earlier requests, in bounded LRUs. It is
 // safe for concurrent use, and no lock is held while something is worked out.
 type memory struct {
-	tables    *lru.Cache[mapping.API, *prepared]
+	tables    *lru.Cache[mapping.API, *preparing]
 	policies  *lru.Cache[policyKey, *compiling]
 	grants    *lru.Cache[grantKey, *grant]
 	apis      *lru.Cache[mapping.API, mapping.API]
@@ -48,7 +48,7 @@ const (
 func newMemory(policies int) (*memory, error) {
 	m := &memory{}
 	var err error
-	if m.tables, err = lru.New[mapping.API, *prepared](mostTables); err != nil {
+	if m.tables, err = lru.New[mapping.API, *preparing](mostTables); err != nil {
 		return nil, err
 	}
 	if m.policies, err = lru.New[policyKey, *compiling](policies); err != nil {
@@ -74,11 +74,12 @@ func (m *memory) api(view mapping.API) mapping.API {
 	return api
 }
 
-// prepared is a table made ready once. Of an API there is one, the newest that
-// was asked for: tables are large.
-type prepared struct {
+// preparing is a table that one request makes ready and all others that need it
+// wait for. Of an API there is one, the newest that was asked for: tables are large.
+type preparing struct {
 	revision store.Revision
-	ready    func() *policy.Prepared
+	once     sync.Once
+	ready    *policy.Prepared // nil after a bug in making it
 }
 
 // prepared is the table of a request, made ready once per revision, however many
@@ -86,14 +87,25 @@ type prepared struct {
 func (m *memory) prepared(s store.Served, api mapping.API) *policy.Prepared {
 	p, ok := m.tables.Get(api)
 	if !ok || p.revision != s.Revision {
-		p = &prepared{s.Revision, sync.OnceValue(func() *policy.Prepared { return policy.Prepare(s.Table) })}
+		p = &preparing{revision: s.Revision}
 		if old, there, _ := m.tables.PeekOrAdd(api, p); there && old.revision == s.Revision {
 			p = old
 		} else if there {
 			m.tables.Add(api, p)
 		}
 	}
-	return p.ready()
+	p.once.Do(func() {
+		defer func() {
+			if p.ready == nil {
+				m.tables.Remove(api) // a bug: whoever comes next tries again
+			}
+		}()
+		p.ready = policy.Prepare(s.Table)
+	})
+	if p.ready == nil {
+		panic("the table was not made ready")
+	}
+	return p.ready
 }
 
 // compiling is a policy that one request compiles and all others that need it
