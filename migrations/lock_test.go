@@ -274,11 +274,28 @@ func TestABreakingStepIsLeftForLater(t *testing.T) {
 	if err := old.Fits(t.Context(), client, table); !errors.Is(err, layout.ErrAhead) {
 		t.Errorf("older code after the step: %v, want ErrAhead", err)
 	}
-	empty := dynamotest.TableName()
+	empty := dynamotest.TableName() // not even there
 	o = migrations.Options{Create: true}.Sleeping(func(context.Context, time.Duration) error { return errors.New("it waits") })
 	steps[all+1] = migrations.NewStep(all+2, "breaking", true, nothing)
 	if report, err = migrations.RunSteps(t.Context(), client, empty, steps, o); err != nil || report.Version != all+3 {
 		t.Errorf("an empty table: %+v, %v", report, err)
+	}
+}
+
+// TestABreakingStepOfAnEmptyTableWaitsForReadingsOfTheLedger: authorizers of before may
+// be at it, and take what they read of the ledger to be good for layout.Remembered.
+func TestABreakingStepOfAnEmptyTableWaitsForReadingsOfTheLedger(t *testing.T) {
+	client, table := dynamotest.NewTable(t)
+	var waited time.Duration
+	steps := append(migrations.Steps(), migrations.NewStep(all+1, "breaking", true, func(context.Context, *migrations.Work) error {
+		if waited <= layout.Remembered {
+			t.Errorf("it waited %v before its first change, want more than %v", waited, layout.Remembered)
+		}
+		return nil
+	}))
+	o := migrations.Options{}.Sleeping(func(_ context.Context, d time.Duration) error { waited += d; return nil })
+	if report, err := migrations.RunSteps(t.Context(), client, table, steps, o); err != nil || report.Version != all+1 {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
 

@@ -170,7 +170,7 @@ func (r *run) all(ctx context.Context) (Report, error) {
 // todo is what is to be done.
 type todo struct {
 	steps []Step
-	empty bool // the table holds nothing that older code could misread
+	empty bool // the table holds nothing that older code could misread, as yet
 }
 
 // todo reads the ledger, and fills in what it says of the table.
@@ -245,9 +245,16 @@ func (r *run) takeAll(ctx context.Context, report *Report) error {
 	if err != nil {
 		return err
 	}
+	settle := layout.Settle
+	switch {
+	case t.empty && report.Created: // nobody can have read its ledger
+		settle = 0
+	case t.empty:
+		settle = 2 * layout.Remembered
+	}
 	for _, step := range t.steps {
 		r.o.Progress(fmt.Sprintf("step %d: %s", step.Number, step.Name))
-		if err := r.take(ctx, step, t.empty); err != nil {
+		if err := r.take(ctx, step, settle); err != nil {
 			return err
 		}
 		report.Applied = append(report.Applied, step)

@@ -34,17 +34,17 @@ type work struct {
 	cursor string
 }
 
-// take takes a step: it is noted as begun, applied, and noted as taken. empty says
-// that the table holds nothing that other code could be at.
-func (r *run) take(ctx context.Context, step Step, empty bool) error {
+// take takes a step: it is noted as begun, applied, and noted as taken. A breaking one
+// settles in between: what older programs are at, or know of the ledger, is over then.
+func (r *run) take(ctx context.Context, step Step, settle time.Duration) error {
 	w := &work{run: r, step: step}
 	fail := func(err error) error { return fmt.Errorf("step %d (%s): %w", step.Number, step.Name, err) }
 	if err := w.begin(ctx); err != nil {
 		return fail(err)
 	}
-	if step.Breaking && !empty {
-		r.o.Progress(fmt.Sprintf("step %d: waiting %s for what older programs are at", step.Number, layout.Settle))
-		if err := r.o.sleep(ctx, layout.Settle); err != nil {
+	if step.Breaking && settle > 0 {
+		r.o.Progress(fmt.Sprintf("step %d: waiting %s for what older programs are at", step.Number, settle))
+		if err := r.o.sleep(ctx, settle); err != nil {
 			return fail(err)
 		}
 	}

@@ -44,9 +44,14 @@ const (
 
 // Settle is how long a breaking step waits between its note and its first change:
 // longer than a request of the admin function may last, so that what older code
-// began to read or write before the note is over. An authorizer takes a reading of the
-// ledger to be good for a small part of it (store/dynamo).
+// began to read or write before the note is over. A step of an empty table, which has
+// nothing to misread, waits for twice Remembered.
 const Settle = 35 * time.Second
+
+// Remembered is how long after its beginning an authorizer's reading of the ledger is
+// good for what else it reads (store/dynamo): a small part of Settle, the rest of which
+// is for clocks that run differently.
+const Remembered = 5 * time.Second
 
 // Errors to tell apart with errors.Is; others are outages or refusals of DynamoDB.
 var (

@@ -60,10 +60,9 @@ func (r *Reader) fitting(ctx context.Context, in *dynamodb.QueryInput, partition
 }
 
 // goodFor is how long after its beginning a reading of the ledger is good for what
-// else was read. A breaking step that is not in it waits for layout.Settle before it
-// changes anything, so that nothing which was read by then can be of it; the rest of
-// that time is for clocks that run differently.
-const goodFor = 5 * time.Second
+// else was read. A breaking step that is not in it waits for longer before it changes
+// anything (layout.Settle), so that nothing which was read by then can be of it.
+const goodFor = layout.Remembered
 
 // ledger remembers that the table fits, so that what is read together, as at a
 // start, takes one reading of the ledger. That it does not fit, or did not answer, is
