@@ -4,32 +4,12 @@ package authorizer_test
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-
 	"scopegate/authorizer"
-	"scopegate/internal/tabletest"
-	"scopegate/mapping"
 )
-
-// written is a log that is written, to nowhere.
-func written() *zap.Logger {
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
-}
-
-// routes are so many routes that s1 holds, and one that it does not.
-func routes(n int) []mapping.Permission {
-	list := []mapping.Permission{tabletest.Permission("GET", "secret", "s2")}
-	for i := range n {
-		list = append(list, tabletest.Permission("GET", fmt.Sprintf("r%d/{id}", i), "s1"))
-	}
-	return list
-}
 
 // TestAKnownTokenCostsItsAnswerAlone: whatever the shape, the verdict, the length of
 // the policy and the number of scopes, a call whose token and table are known

@@ -3,13 +3,33 @@ package authorizer_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
 	"scopegate/authorizer"
+	"scopegate/internal/tabletest"
+	"scopegate/mapping"
 	"scopegate/token"
 )
+
+// written is a log that is written, to nowhere.
+func written() *zap.Logger {
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
+}
+
+// routes are so many routes that s1 holds, and one that it does not.
+func routes(n int) []mapping.Permission {
+	list := []mapping.Permission{tabletest.Permission("GET", "secret", "s2")}
+	for i := range n {
+		list = append(list, tabletest.Permission("GET", fmt.Sprintf("r%d/{id}", i), "s1"))
+	}
+	return list
+}
 
 // realistic is an event of a browser's call, 2.5 KB without the token.
 func realistic(raw string) []byte {
