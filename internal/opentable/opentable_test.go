@@ -158,6 +158,10 @@ func TestLambdasEnvironmentMeansWhatTheSDKTakesItFor(t *testing.T) {
 		"an account, surely":  {"AWS_ACCOUNT_ID=123456789012", "AWS_ACCOUNT_ID_ENDPOINT_MODE=required"},
 		"no account":          {"AWS_ACCOUNT_ID_ENDPOINT_MODE=required"},
 		"a name":              {"AWS_SDK_UA_APP_ID=mine"},
+		"an empty endpoint":   {"AWS_ENDPOINT_URL=https://all.example.com", "AWS_ENDPOINT_URL_DYNAMODB="},
+		"an old name of one":  {"AWS_SECRET_ACCESS_KEY=", "AWS_SECRET_KEY=old"},
+		"no session":          {"AWS_SESSION_TOKEN="},
+		"FIPS, an endpoint":   {"AWS_ENDPOINT_URL_DYNAMODB=https://one.example.com/", "AWS_USE_FIPS_ENDPOINT=true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			alone(t)
