@@ -9,9 +9,9 @@ import "unsafe"
 // The trap: aws-lambda-go reads the next event into the same memory, so a view
 // turns into another request's text once its call has returned. Nothing that
 // outlives the call may keep one. What does is cloned where it is first kept:
-// the API ([stages.of]), the token ([remembering.verify]), the route template
-// ([templates.of]). TestNothingOfAnEventOutlivesItsCall overwrites each event
-// after its call.
+// the API ([memory.api]), the token ([remembering.verify], [verifyAnew]), the route
+// template ([memory.template]). TestNothingOfAnEventOutlivesItsCall overwrites each
+// event after its call.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // bytesOf is a string's bytes, without a copy. They must not be written.
