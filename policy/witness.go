@@ -189,7 +189,7 @@ func (in *inspection) progress(at progress, method, text string, c rune) progres
 // dotted is what follows the last slash, encoded or not, while that may still
 // become a . or .. segment.
 func dotted(text string) string {
-	text = strings.NewReplacer("%2F", "/", "%2f", "/", "%2E", ".", "%2e", ".").Replace(text)
+	text = slashesAndDots.Replace(text)
 	last := text[strings.LastIndexByte(text, '/')+1:]
 	if strings.Trim(last, ".%2") == "" && len(last) < 5 {
 		return last
@@ -208,9 +208,12 @@ func (s *state) begins(part string) bool {
 // the same, but not all of them are permitted.
 const mostAlike = 3
 
+// slashesAndDots decodes the two that make segments; it is built at first use.
+var slashesAndDots = strings.NewReplacer("%2F", "/", "%2f", "/", "%2E", ".", "%2e", ".")
+
 // malformed reports whether no path that begins so is permitted.
 func malformed(text string) bool {
-	text = strings.NewReplacer("%2F", "/", "%2f", "/", "%2E", ".", "%2e", ".").Replace(text)
+	text = slashesAndDots.Replace(text)
 	return strings.HasSuffix(text, "//") || strings.HasSuffix(text, "/./") || strings.HasSuffix(text, "/../")
 }
 
