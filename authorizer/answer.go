@@ -56,8 +56,8 @@ func newAround(principal string, c token.Claims, revision string) (around, error
 		}
 		// The principal may say what it likes: no quote of its own stands alone.
 		at := bytes.Index(out, []byte(`,"policyDocument":`+document)) + len(`,"policyDocument":`)
-		made.before = out[:at:at]
-		if grants {
+		if grants { // each keeps the bytes that it is cut from
+			made.before = out[:at:at]
 			made.after = out[at+len(document):]
 		} else {
 			made.afterShort = out[at+len(document):]

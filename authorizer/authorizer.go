@@ -286,7 +286,7 @@ func (a *Authorizer) request(d *decision) policy.Request {
 func (d *decision) after(most int) []byte {
 	g := d.grant
 	if len(g.before)+len(d.document)+len(g.after) > most {
-		return g.afterShort
+		return g.short(d.known)
 	}
 	return g.after
 }

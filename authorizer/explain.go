@@ -96,7 +96,7 @@ func (a *Authorizer) Explain(ctx context.Context, q Question) (Explanation, erro
 // explained gathers what was decided.
 func (a *Authorizer) explained(d *decision, registered bool) Explanation {
 	table, arn := d.served.Table, d.event.ARN
-	caller := d.known.caller
+	caller := CallerOf(d.known.claims)
 	deciding := table.Deciding(d.held, d.verdict, arn.Method, arn.Path)
 	return Explanation{
 		Allowed: d.verdict.Allowed, Reason: d.reason, PrincipalID: d.known.principal, Caller: caller,

@@ -21,10 +21,12 @@ type grant struct {
 	groupsUnknown bool
 	trusted       bool
 	revisionText  string
-	// The answer around the policy document: with all of the context behind it,
-	// and without scopes and roles.
-	before, after, afterShort []byte
-	budget                    int // bytes, of the document
+	// The answer around the policy document, with all of the context behind it.
+	before, after []byte
+	// afterShort is what is behind it without scopes and roles: nil until an answer
+	// needs it, which few do.
+	afterShort atomic.Pointer[[]byte]
+	budget     int // bytes, of the document
 	// policy is the one compiled last for held and budget.
 	policy atomic.Pointer[policy.Kept]
 }
@@ -48,6 +50,7 @@ func (a *Authorizer) grantOf(d *decision) (*grant, error) {
 	}
 	g, err := a.newGrant(d)
 	if err == nil {
+		forget(a.memory.grants, func(k grantKey, _ *grant) bool { return k.token.ended(d.start) })
 		a.memory.grants.Add(key, g)
 	}
 	return g, err
@@ -59,9 +62,10 @@ func (g *grant) counts(r store.Revision, now time.Time) bool {
 
 func (a *Authorizer) newGrant(d *decision) (*grant, error) {
 	table, k := d.served.Table, d.known
+	caller := CallerOf(k.claims)
 	g := &grant{
-		revision: d.served.Revision, from: d.start, held: table.Held(k.caller, d.start),
-		groupsUnknown: table.MissesGroups(k.caller), trusted: table.Trusts(k.caller),
+		revision: d.served.Revision, from: d.start, held: table.Held(caller, d.start),
+		groupsUnknown: table.MissesGroups(caller), trusted: table.Trusts(caller),
 		revisionText: d.served.Revision.String(),
 	}
 	g.until = table.HeldUntil(g.held)
@@ -69,7 +73,20 @@ func (a *Authorizer) newGrant(d *decision) (*grant, error) {
 	if err != nil {
 		return nil, failure(Internal, err)
 	}
-	g.before, g.after, g.afterShort = around.before, around.after, around.afterShort
-	g.budget = max(1, (a.MaxBytes-len(g.before)-len(g.afterShort))/budgetStep*budgetStep)
+	g.before, g.after = around.before, around.after
+	g.budget = max(1, (a.MaxBytes-len(g.before)-len(around.afterShort))/budgetStep*budgetStep)
 	return g, nil
+}
+
+// short is afterShort, of the grant's own token.
+func (g *grant) short(k *known) []byte {
+	if b := g.afterShort.Load(); b != nil {
+		return *b
+	}
+	around, err := newAround(k.principal, k.claims, g.revisionText)
+	if err != nil {
+		return g.after // never, since newGrant could; it is only longer
+	}
+	g.afterShort.Store(&around.afterShort)
+	return around.afterShort
 }

@@ -8,7 +8,6 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"scopegate/mapping"
 	"scopegate/token"
 )
 
@@ -32,17 +31,37 @@ type remembering struct {
 type known struct {
 	claims     token.Claims
 	principal  string
-	caller     mapping.Caller
 	since, end time.Time // while it is remembered; zero if it is not
 }
 
 func newKnown(c token.Claims) *known {
-	return &known{claims: c, principal: c.PrincipalID(), caller: CallerOf(c)}
+	return &known{claims: c, principal: c.PrincipalID()}
 }
 
 // remembered reports whether the token is kept, so that something may be kept
 // for it.
 func (k *known) remembered() bool { return !k.end.IsZero() }
+
+// ended reports whether it counts no more.
+func (k *known) ended(now time.Time) bool { return !now.Before(k.end) }
+
+// mostForgotten bounds what one call takes out of a memory: more than one call
+// brings, so that ended entries grow fewer, and few, so that no call pays for all.
+const mostForgotten = 8
+
+// forget takes entries that have ended out of a memory, from the least recently
+// used on, as long as they have: an LRU by itself keeps as many as it holds, ended
+// or not. It is called where one is added. Should another call renew the entry that
+// is being taken out, it is worked out anew.
+func forget[K comparable, V any](memory *lru.Cache[K, V], ended func(K, V) bool) {
+	for range mostForgotten {
+		key, value, ok := memory.GetOldest()
+		if !ok || !ended(key, value) {
+			return
+		}
+		memory.Remove(key)
+	}
+}
 
 // Remember puts a memory of size tokens in front of a verifier. A size or ttl of
 // 0 leaves it out.
@@ -74,7 +93,7 @@ func (r *remembering) Verify(ctx context.Context, raw string) (token.Claims, err
 func (r *remembering) verify(ctx context.Context, raw string) (k *known, hit bool, err error) {
 	key := sha256.Sum256(bytesOf(raw))
 	now := r.now().Round(0) // the wall clock: Lambda freezes the other one
-	if k, ok := r.known.Get(key); ok && !now.Before(k.since) && now.Before(k.end) {
+	if k, ok := r.known.Get(key); ok && !now.Before(k.since) && !k.ended(now) {
 		return k, true, nil
 	}
 	claims, err := r.Verifier.Verify(ctx, strings.Clone(raw))
@@ -86,6 +105,7 @@ func (r *remembering) verify(ctx context.Context, raw string) (k *known, hit boo
 	if claims.End.Before(k.end) {
 		k.end = claims.End
 	}
+	forget(r.known, func(_ [sha256.Size]byte, k *known) bool { return k.ended(now) })
 	r.known.Add(key, k)
 	return k, false, nil
 }

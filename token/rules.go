@@ -65,6 +65,7 @@ func (is *issuer) readEntra(r *reader, c *Claims) {
 	case c.TenantID != is.tenant:
 		r.fail(ReasonTenant)
 	}
+	c.Version, c.TenantID = is.version, is.tenant // the same words, but not once more for each token that is remembered
 	c.ObjectID = r.needText(claimOid)
 	if !isGUID(c.ObjectID) {
 		r.fail(ReasonClaimType)
