@@ -146,7 +146,7 @@ func TestWhoeverNeedsAPolicyAtOnceSharesOne(t *testing.T) {
 			d := &decision{known: newKnown(k.claims), served: store.Served{Table: k.table, Revision: k.revision}}
 			d.event.ARN.API = tabletest.API
 			d.begin(k.now)
-			d.held = k.table.Held(d.known.caller, k.now)
+			d.held = k.table.Held(CallerOf(d.known.claims), k.now)
 			kept[i] = a.compile(d, 4096)
 		})
 	}
