@@ -86,17 +86,3 @@ func BenchmarkNewToken(b *testing.B) {
 		}
 	}
 }
-
-// written is a log that is written, to nowhere.
-func written() *zap.Logger {
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(io.Discard), zap.InfoLevel))
-}
-
-// routes are so many routes that s1 holds, and one that it does not.
-func routes(n int) []mapping.Permission {
-	list := []mapping.Permission{tabletest.Permission("GET", "secret", "s2")}
-	for i := range n {
-		list = append(list, tabletest.Permission("GET", fmt.Sprintf("r%d/{id}", i), "s1"))
-	}
-	return list
-}
