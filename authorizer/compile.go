@@ -17,6 +17,7 @@ import (
 type memory struct {
 	tables    *lru.Cache[mapping.API, *preparing]
 	policies  *lru.Cache[policyKey, *compiling]
+	large     *lru.Cache[policyKey, *compiling] // the same of policies that are too large, see mostLarge
 	grants    *lru.Cache[grantKey, *grant]
 	apis      *lru.Cache[mapping.API, mapping.API]
 	templates *lru.Cache[string, template]
@@ -40,6 +41,9 @@ const (
 	// mostTables bounds the prepared tables kept. One is only needed to compile
 	// what was not compiled before.
 	mostTables = 64
+	// mostLarge bounds the policies kept that are too large. Each keeps its table, of
+	// whatever revision, and comes to an error in any case.
+	mostLarge = 4
 	// mostNames bounds what is kept of the names that API Gateway gives: of its
 	// APIs and of their routes.
 	mostNames = 4096
@@ -52,6 +56,9 @@ func newMemory(policies int) (*memory, error) {
 		return nil, err
 	}
 	if m.policies, err = lru.New[policyKey, *compiling](policies); err != nil {
+		return nil, err
+	}
+	if m.large, err = lru.New[policyKey, *compiling](mostLarge); err != nil {
 		return nil, err
 	}
 	if m.grants, err = lru.New[grantKey, *grant](policies); err != nil {
@@ -121,7 +128,7 @@ type compiling struct {
 func (a *Authorizer) compile(d *decision, budget int) *policy.Kept {
 	api := d.event.ARN.API
 	key := policyKey{tableKey{api, d.served.Revision}, d.held.Key(), budget}
-	c, hit := a.memory.policies.Get(key)
+	c, hit := a.memory.policy(key)
 	if !hit {
 		c = &compiling{}
 		if first, there, _ := a.memory.policies.PeekOrAdd(key, c); there {
@@ -141,6 +148,14 @@ func (a *Authorizer) compile(d *decision, budget int) *policy.Kept {
 	return kept
 }
 
+// policy gives what is known of a policy, which may be under way.
+func (m *memory) policy(key policyKey) (*compiling, bool) {
+	if c, ok := m.policies.Get(key); ok {
+		return c, true
+	}
+	return m.large.Get(key)
+}
+
 // finish compiles, unless another request does or did.
 func (a *Authorizer) finish(d *decision, key policyKey, c *compiling) *policy.Kept {
 	c.once.Do(func() {
@@ -150,6 +165,10 @@ func (a *Authorizer) finish(d *decision, key policyKey, c *compiling) *policy.Ke
 			}
 		}()
 		c.kept = a.memory.prepared(d.served, key.api).Compile(d.held, d.start, key.budget).Keep()
+		if c.kept.TooLarge() {
+			a.memory.policies.Remove(key)
+			a.memory.large.Add(key, c)
+		}
 	})
 	if c.kept == nil {
 		panic("the policy was not compiled")
@@ -168,7 +187,9 @@ func (a *Authorizer) policyOf(d *decision) *policy.Kept {
 		return kept
 	}
 	kept := a.compile(d, d.grant.budget)
-	d.grant.policy.Store(kept)
+	if !kept.TooLarge() {
+		d.grant.policy.Store(kept)
+	}
 	return kept
 }
 

@@ -2,6 +2,7 @@ package authorizer
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -181,5 +182,33 @@ func TestABugInCompilingIsNotRemembered(t *testing.T) {
 	d.served.Table = good
 	if kept := a.compile(d, 4096); kept == nil {
 		t.Error("it is not compiled afterwards")
+	}
+}
+
+// TestPoliciesThatAreTooLargeKeepFewTables: they are remembered, but only a few of
+// them: each keeps the table of its revision.
+func TestPoliciesThatAreTooLargeKeepFewTables(t *testing.T) {
+	var many []mapping.Permission
+	for i := range 400 {
+		many = append(many, tabletest.Permission("GET", fmt.Sprintf("a-resource-of-some-length-%d/{id}", i), []string{"s1", "s2"}[i%2]))
+	}
+	k := newKeeping(many...)
+	a := k.authorizer(t, true)
+	event := `{"type":"TOKEN","methodArn":"` + tabletest.API.ARN + `/dev/GET/a-resource-of-some-length-0/1","authorizationToken":"Bearer a.b.c"}`
+	for range 3 * mostLarge {
+		k.revision.Number++
+		for range 2 {
+			if _, err := a.Invoke(t.Context(), []byte(event)); err == nil || err.Error() != (&Failure{Reason: TooLarge}).Error() {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := a.memory.large.Len(); n != mostLarge || a.memory.policies.Len() != 0 {
+		t.Errorf("%d and %d policies are kept", n, a.memory.policies.Len())
+	}
+	for _, g := range a.memory.grants.Values() {
+		if g.policy.Load() != nil {
+			t.Error("a grant keeps one")
+		}
 	}
 }
