@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -164,6 +165,23 @@ func TestWhatIsTooLargeIsNotPacked(t *testing.T) {
 		if _, err := unpackTable(packedHeadOf(metaAt(7), data), data); err == nil {
 			t.Errorf("said to be of %d bytes: taken", length)
 		}
+	}
+}
+
+// TestUnpackingEndsAtTheLengthThatIsSaid, however much more is packed.
+func TestUnpackingEndsAtTheLengthThatIsSaid(t *testing.T) {
+	var zeros bytes.Buffer
+	w, _ := flate.NewWriter(&zeros, flate.BestSpeed)
+	_, _ = w.Write(make([]byte, 64<<20))
+	_ = w.Close()
+	data := append(binary.AppendUvarint(nil, 1<<20), zeros.Bytes()...)
+	h := packedHeadOf(metaAt(7), data)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := unpackTable(h, data)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 16<<20 {
+		t.Errorf("%v, with %d bytes allocated", err, took)
 	}
 }
 
