@@ -58,6 +58,7 @@ const (
 	oursRow      = "scopegate, one route"
 	oursFull     = "scopegate, all roots"
 	hundredRow   = "scopegate, 100 routes"
+	quietRow     = "scopegate, one route, no line in the log"
 	queryRow     = "go-oidc, a Query a request"
 	nodeRow      = "Node, aws-jwt-verify, static list"
 )
@@ -97,6 +98,7 @@ func rows(w *world.World, t tables, key, answers string, tuned []string) []row {
 		{Name: "Node, aws-jwt-verify, a Query a request", Pkg: node + "dynamo", Kind: decides, Env: script, Cold: floorRow, Same: echoRow, New: rsaRow, Queries: true},
 		{Name: "Node, aws-jwt-verify, Query + Map", Pkg: node + "dynamo", Kind: decides, Env: append(slices.Clone(script), "MAP=1"), Same: echoRow, New: rsaRow},
 		{Name: oursRow, Pkg: authorizer, Kind: decides, Env: ours, Cold: floorRow, Same: echoRow, New: rsaRow},
+		{Name: quietRow, Pkg: authorizer, Kind: decides, Env: append(slices.Clone(ours), "LOG_LEVEL=error"), Same: echoRow},
 		{Name: oursFull, Pkg: authorizer, Kind: decides, Env: ours, Full: true, Cold: floorFull},
 		{Name: hundredRow, Pkg: authorizer, Kind: decides, Env: ours110, Caller: world.Hundred, Cold: floor110Row, Same: echoRow, New: rsaRow},
 	}
@@ -115,7 +117,7 @@ func rows(w *world.World, t tables, key, answers string, tuned []string) []row {
 // with the others that are.
 func tunedRows(list []row, tuned []string) []row {
 	var more []row
-	for _, name := range []string{echoRow, bytesRow, bytesHundred, rsaRow, floorRow, floorFull, floor110Row, oursRow, oursFull, hundredRow} {
+	for _, name := range []string{echoRow, bytesRow, bytesHundred, rsaRow, floorRow, floorFull, floor110Row, oursRow, quietRow, oursFull, hundredRow} {
 		r := list[slices.IndexFunc(list, func(r row) bool { return r.Name == name })]
 		r.Name += deployed
 		r.Env = slices.Concat(r.Env, tuned)
