@@ -82,8 +82,9 @@ func isRegion(c byte) bool { return 'a' <= c && c <= 'z' || isDigit(c) || c == '
 
 func isWordOrDash(c byte) bool { return isRegion(c) || 'A' <= c && c <= 'Z' || c == '_' }
 
-// isGUID knows a GUID in lower case, as Entra writes them.
-func isGUID(s string) bool {
+// IsGUID reports whether s is a GUID in lower case, as Entra writes them. It is a
+// loop: a start pays for each regular expression that is compiled.
+func IsGUID(s string) bool {
 	if len(s) != len("00000000-0000-0000-0000-000000000000") {
 		return false
 	}

@@ -110,7 +110,7 @@ func parseRequirement(w wire) (Requirement, error) {
 	if q.PrincipalType != "" && q.PrincipalType != User && q.PrincipalType != App {
 		errs = append(errs, fault("principalType", w.PrincipalType, "must be user (delegated token) or app (app-only token)"))
 	}
-	if q.Tenant != "" && !isGUID(q.Tenant) {
+	if q.Tenant != "" && !IsGUID(q.Tenant) {
 		errs = append(errs, fault("tenant", w.Tenant, "must be a tenant id (GUID)"))
 	}
 	return q, errors.Join(errs...)

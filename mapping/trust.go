@@ -25,7 +25,7 @@ func (t Trust) Validate() error {
 		errs = append(errs, fault("trust.tenant", "", "must be given, or issuer"))
 	case t.Tenant != "" && t.Issuer != "":
 		errs = append(errs, fault("trust.issuer", t.Issuer, "must not be given together with tenant"))
-	case t.Tenant != "" && !isGUID(strings.ToLower(t.Tenant)):
+	case t.Tenant != "" && !IsGUID(strings.ToLower(t.Tenant)):
 		errs = append(errs, fault("trust.tenant", t.Tenant, "must be a tenant id (GUID)"))
 	case t.Issuer != "":
 		if u, err := url.Parse(t.Issuer); err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
@@ -67,10 +67,10 @@ func trimAudience(a string) string {
 	if strings.HasPrefix(a, "api://") {
 		return strings.TrimSuffix(a, "/")
 	}
-	if isGUID(a) {
+	if IsGUID(a) {
 		return a
 	}
-	if lower := strings.ToLower(a); isGUID(lower) {
+	if lower := strings.ToLower(a); IsGUID(lower) {
 		return lower
 	}
 	return a

@@ -207,7 +207,7 @@ func (h Head) canonical() (Head, error) {
 // the tenant.
 func (o Owner) check(i int) error {
 	switch {
-	case !isGUID(o.Tenant):
+	case !mapping.IsGUID(o.Tenant):
 		return fmt.Errorf("owner %d: tenant %q: must be a tenant id (GUID) in lower case", i+1, o.Tenant)
 	case o.Role == "" && o.Group == "":
 		return fmt.Errorf("owner %d: must name a role or a group", i+1)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"scopegate/mapping"
 )
 
 // MaxPrincipal bounds a principal id, in bytes: with a prefix it is a sort key of
@@ -97,10 +99,10 @@ func CanonicalPrincipal(id string) (string, error) {
 	case strings.ContainsFunc(id, unicode.IsControl):
 		return "", errors.New("principalId: must hold no control characters")
 	}
-	if isGUID(strings.ToLower(first)) && isGUID(strings.ToLower(second)) {
+	if mapping.IsGUID(strings.ToLower(first)) && mapping.IsGUID(strings.ToLower(second)) {
 		return strings.ToLower(id), nil
 	}
-	if object, app, ok := strings.Cut(second, "/"); ok && isGUID(strings.ToLower(first)) && isGUID(strings.ToLower(object)) {
+	if object, app, ok := strings.Cut(second, "/"); ok && mapping.IsGUID(strings.ToLower(first)) && mapping.IsGUID(strings.ToLower(object)) {
 		return "", fmt.Errorf("principalId %q: must be {tid}:{oid} alone: all tokens of a principal are revoked, not those of the app %s only", id, app)
 	}
 	return id, checkText("principalId", id, true)

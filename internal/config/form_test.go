@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"scopegate/mapping"
 )
 
 var (
@@ -20,8 +22,8 @@ func TestFormsAreTheirExpressions(t *testing.T) {
 		if got, want := isTableName(s), tableForm.MatchString(s); got != want {
 			t.Errorf("isTableName(%q) = %v, the expression says %v", s, got, want)
 		}
-		if got, want := isTenant(s), tenantForm.MatchString(s); got != want {
-			t.Errorf("isTenant(%q) = %v, the expression says %v", s, got, want)
+		if got, want := mapping.IsGUID(s), tenantForm.MatchString(s); got != want {
+			t.Errorf("mapping.IsGUID(%q) = %v, the expression says %v", s, got, want)
 		}
 	}
 	const tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"

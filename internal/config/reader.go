@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"scopegate/mapping"
 	"scopegate/token"
 )
 
@@ -64,7 +65,7 @@ func (r *reader) guids(name string) []string {
 	for _, v := range r.list(name) {
 		v = strings.ToLower(v)
 		switch {
-		case !isTenant(v):
+		case !mapping.IsGUID(v):
 			r.fault(name, v, "must be tenant ids (GUIDs) separated by spaces; names such as common or contoso.com do not say which tenant a token is of")
 		case slices.Contains(list, v):
 			r.fault(name, v, "must name each tenant once")

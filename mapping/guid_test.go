@@ -1,4 +1,4 @@
-package store
+package mapping_test
 
 import (
 	"regexp"
@@ -6,19 +6,21 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"scopegate/mapping"
 )
 
 // TestAGUIDIsWhatItsExpressionSays: in lower case, and in any case after ToLower, as
-// CanonicalPrincipal asks. No letter beyond ASCII becomes a digit of a GUID.
+// store.CanonicalPrincipal asks. No letter beyond ASCII becomes a digit of a GUID.
 func TestAGUIDIsWhatItsExpressionSays(t *testing.T) {
 	lower := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 	either := regexp.MustCompile(`^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$`)
 	check := func(t interface{ Errorf(string, ...any) }, s string) {
-		if got, want := isGUID(s), lower.MatchString(s); got != want {
-			t.Errorf("isGUID(%q) = %v, the expression says %v", s, got, want)
+		if got, want := mapping.IsGUID(s), lower.MatchString(s); got != want {
+			t.Errorf("IsGUID(%q) = %v, the expression says %v", s, got, want)
 		}
-		if got, want := isGUID(strings.ToLower(s)), either.MatchString(s); got != want {
-			t.Errorf("isGUID(ToLower(%q)) = %v, the expression says %v", s, got, want)
+		if got, want := mapping.IsGUID(strings.ToLower(s)), either.MatchString(s); got != want {
+			t.Errorf("IsGUID(ToLower(%q)) = %v, the expression says %v", s, got, want)
 		}
 	}
 	const guid = "72f988bf-86f1-41af-91ab-2d7cd011db47"
